@@ -1,0 +1,147 @@
+#include "bindings/bindings.h"
+#include "cpython/errors.h"
+#include "cpython/names.h"
+#include "cpython/ref.h"
+#include "loop/loop.h"
+#include "transports/listener.h"
+#include "transports/stream_transport.h"
+
+namespace cxxloop {
+
+namespace {
+
+Loop* loop_in(PyObject* self) {
+  auto* const instance = reinterpret_cast<py::detail::instance*>(self);
+  return static_cast<Loop*>(instance->simple_value_holder[0]);
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  const Loop* const loop = loop_in(self);
+  return loop == nullptr ? 0 : loop->traverse(visit, arg);
+}
+
+int clear(PyObject* self) {
+  if (Loop* const loop = loop_in(self)) loop->clear();
+  return 0;
+}
+
+// Notices when the program replaces the loop's clock.
+int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
+  const int status = PyObject_GenericSetAttr(self, name, value);
+  if (status == 0 && PyUnicode_Compare(name, names.time) == 0) {
+    if (Loop* const loop = loop_in(self)) loop->clock().set_patched(value != nullptr);
+  }
+  return status;
+}
+
+void set_up_type(PyHeapTypeObject* heap_type) {
+  PyTypeObject& type = heap_type->ht_type;
+  type.tp_flags |= Py_TPFLAGS_HAVE_GC;
+  type.tp_traverse = traverse;
+  type.tp_clear = clear;
+  type.tp_setattro = set_attribute;
+}
+
+// A false answer means that a Python exception is set.
+void expect(bool succeeded) {
+  if (!succeeded) throw py::error_already_set();
+}
+
+py::object thread_id(const Loop& loop) {
+  if (!loop.is_running()) return py::none();
+  return py::int_(loop.thread_id());
+}
+
+py::list ready_handles(const Loop& loop) {
+  py::list handles;
+  for (std::size_t i = 0; i < loop.ready().size(); ++i) {
+    const Ready& ready = loop.ready()[i];
+    if (ready.kind() == Ready::kHandle) {
+      HandlePool::expose(ready.handle());
+      handles.append(borrow(ready.handle()->object()));
+    } else {
+      handles.append(borrow(ready.target()->owner()));
+    }
+  }
+  return handles;
+}
+
+py::object mint_handle(Loop& loop, const py::object& callback, const py::tuple& arguments) {
+  const Call call{callback.ptr(), &PyTuple_GET_ITEM(arguments.ptr(), 0),
+                  static_cast<Py_ssize_t>(arguments.size()), nullptr};
+  return steal(loop.mint_handle(call));
+}
+
+void add_callback(Loop& loop, const py::object& handle) {
+  const bool ours = std::any_of(
+      std::begin(handle_pool.types), std::end(handle_pool.types),
+      [&](PyTypeObject* type) { return type != nullptr && Py_IS_TYPE(handle.ptr(), type); });
+  if (!ours) throw py::type_error("a handle of this loop was expected");
+  auto* const ready = reinterpret_cast<Handle*>(handle.ptr());
+  if (!ready->cancelled()) loop.add_callback(ready);
+}
+
+void set_task_factory(Loop& loop, const py::object& factory) {
+  if (!factory.is_none() && PyCallable_Check(factory.ptr()) == 0) {
+    throw py::type_error("task factory must be a callable or None");
+  }
+  loop.task_factory = factory.is_none() ? Ref() : factory;
+}
+
+py::object get_task_factory(const Loop& loop) {
+  return loop.task_factory ? loop.task_factory : py::none();
+}
+
+void attach_signals(Loop& loop) {
+  expect(loop.check_closed());
+  const int previous = PySignal_SetWakeupFd(loop.wakeup()->write_fd());
+  static_cast<void>(previous);
+}
+
+void bind_running(py::class_<Loop>& type) {
+  type.def("_run", [](Loop& loop) { expect(loop.run()); })
+      .def("_close", [](Loop& loop) { expect(loop.close()); })
+      .def("_check_closed", [](const Loop& loop) { expect(loop.check_closed()); })
+      .def("_set_debug", &Loop::set_debug)
+      .def_property_readonly("_thread_id", &thread_id)
+      .def_property_readonly("_stopping", &Loop::stopping)
+      .def_property_readonly("_ready", &ready_handles)
+      .def_readwrite("slow_callback_duration", &Loop::slow_callback_duration)
+      .def("_mint_handle", &mint_handle)
+      .def("_add_callback", &add_callback)
+      .def("_attach_signals", &attach_signals)
+      .def("_detach_signals", [](Loop& /*loop*/) { PySignal_SetWakeupFd(-1); })
+      .def("set_task_factory", &set_task_factory, py::arg("factory"),
+           "Set the callable that makes tasks, factory(loop, coro, **kwargs), or None.")
+      .def("get_task_factory", &get_task_factory, "Return the task factory, or None.")
+      .def_property_readonly("_task_factory", &get_task_factory);
+}
+
+void bind_transport_factories(py::class_<Loop>& type) {
+  type.def("_make_socket_transport", &make_stream_transport, py::arg("sock"), py::arg("protocol"),
+           py::arg("waiter") = py::none(), py::kw_only(), py::arg("extra") = py::none(),
+           py::arg("server") = py::none(), py::arg("context") = py::none())
+      .def("_listen", &start_listening, py::arg("protocol_factory"), py::arg("sock"),
+           py::arg("server"), py::arg("backlog"), py::arg("context") = py::none())
+      .def("_unlisten", &stop_listening, py::arg("sock"));
+}
+
+}  // namespace
+
+void bind_loop(py::module_& module) {
+  py::class_<Loop> type(module, "Loop", py::custom_type_setup(set_up_type),
+                        "The native part of cxxloop.Loop.");
+  type.def(
+      "__init__",
+      [](py::detail::value_and_holder& instance) {
+        instance.value_ptr() =
+            new Loop(reinterpret_cast<PyObject*>(instance.inst), native_time_method());
+      },
+      py::detail::is_new_style_constructor());
+  add_fast_methods(reinterpret_cast<PyTypeObject*>(type.ptr()));
+  bind_running(type);
+  bind_transport_factories(type);
+}
+
+}  // namespace cxxloop

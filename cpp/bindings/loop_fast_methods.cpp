@@ -1,0 +1,336 @@
+#include <array>
+
+#include "bindings/bindings.h"
+#include "cpython/errors.h"
+#include "cpython/names.h"
+#include "cpython/ref.h"
+#include "loop/futures.h"
+#include "loop/loop.h"
+
+namespace cxxloop {
+
+namespace {
+
+// Reads (callback, *args, context=None), after `leading` parameters of the given name.
+// Returns false with a TypeError set.
+bool read_call(const char* method, PyObject* const* arguments, Py_ssize_t count,
+               PyObject* keywords, PyObject* leading_name, PyObject** leading, Call& call) {
+  const Py_ssize_t keyword_count = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
+  for (Py_ssize_t i = 0; i < keyword_count; ++i) {
+    PyObject* const keyword = PyTuple_GET_ITEM(keywords, i);
+    PyObject* const value = arguments[count + i];
+    if (keyword == names.context || PyUnicode_Compare(keyword, names.context) == 0) {
+      call.context = value;
+    } else if (PyUnicode_Compare(keyword, names.callback) == 0) {
+      call.callback = value;
+    } else if (leading_name != nullptr && PyUnicode_Compare(keyword, leading_name) == 0) {
+      *leading = value;
+    } else {
+      PyErr_Format(PyExc_TypeError, "Loop.%s() got an unexpected keyword argument '%U'", method,
+                   keyword);
+      return false;
+    }
+  }
+  Py_ssize_t taken = 0;
+  if (leading_name != nullptr && *leading == nullptr && taken < count) *leading = arguments[taken++];
+  if (call.callback == nullptr && taken < count) call.callback = arguments[taken++];
+  PyObject* const missing = leading_name != nullptr && *leading == nullptr ? leading_name
+                            : call.callback == nullptr                     ? names.callback
+                                                                           : nullptr;
+  if (missing != nullptr) {
+    PyErr_Format(PyExc_TypeError, "Loop.%s() missing 1 required positional argument: '%U'", method,
+                 missing);
+    return false;
+  }
+  call.arguments = arguments + taken;
+  call.count = count - taken;
+  return true;
+}
+
+PyObject* call_soon(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                    PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    Call call;
+    if (keywords == nullptr && count > 0) [[likely]] {
+      call = {arguments[0], arguments + 1, count - 1, nullptr};
+    } else if (!read_call("call_soon", arguments, count, keywords, nullptr, nullptr, call)) {
+      return nullptr;
+    }
+    return Loop::of(self).call_soon(call);
+  });
+}
+
+PyObject* call_soon_threadsafe(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                               PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    Call call;
+    if (!read_call("call_soon_threadsafe", arguments, count, keywords, nullptr, nullptr, call)) {
+      return nullptr;
+    }
+    return Loop::of(self).call_soon_threadsafe(call);
+  });
+}
+
+PyObject* call_later(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                     PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    Call call;
+    PyObject* delay = nullptr;
+    if (!read_call("call_later", arguments, count, keywords, names.delay, &delay, call)) {
+      return nullptr;
+    }
+    return Loop::of(self).call_later(delay, call);
+  });
+}
+
+PyObject* call_at(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                  PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    Call call;
+    PyObject* when = nullptr;
+    if (!read_call("call_at", arguments, count, keywords, names.when, &when, call)) return nullptr;
+    return Loop::of(self).call_at(when, call);
+  });
+}
+
+PyObject* time(PyObject* /*self*/, PyObject* /*unused*/) {
+  return PyFloat_FromDouble(monotonic_seconds());
+}
+
+PyObject* stop(PyObject* self, PyObject* /*unused*/) {
+  return guarded([self]() -> PyObject* {
+    Loop::of(self).stop();
+    Py_RETURN_NONE;
+  });
+}
+
+PyObject* is_running(PyObject* self, PyObject* /*unused*/) {
+  return guarded([self] { return PyBool_FromLong(Loop::of(self).is_running()); });
+}
+
+PyObject* is_closed(PyObject* self, PyObject* /*unused*/) {
+  return guarded([self] { return PyBool_FromLong(Loop::of(self).is_closed()); });
+}
+
+PyObject* get_debug(PyObject* self, PyObject* /*unused*/) {
+  return guarded([self] { return PyBool_FromLong(Loop::of(self).debug()); });
+}
+
+PyObject* create_future(PyObject* self, PyObject* /*unused*/) { return make_future(self); }
+
+PyObject* create_task_by_factory(PyObject* self, PyObject* coro, PyObject* const* values,
+                                 PyObject* keywords) {
+  const Ref options = steal(PyDict_New());
+  const Py_ssize_t count = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    check(PyDict_SetItem(options.ptr(), PyTuple_GET_ITEM(keywords, i), values[i]));
+  }
+  return PyObject_CallMethodObjArgs(self, names._create_task_by_factory, coro, options.ptr(),
+                                    nullptr);
+}
+
+// Python 3.14 and newer hand every keyword on to the task; before, there are two.
+bool check_task_keywords(PyObject* keywords) {
+#if PY_VERSION_HEX < 0x030D0300
+  const Py_ssize_t count = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* const keyword = PyTuple_GET_ITEM(keywords, i);
+    if (PyUnicode_Compare(keyword, names.context) != 0 &&
+        PyUnicode_Compare(keyword, names.name) != 0) {
+      PyErr_Format(PyExc_TypeError, "Loop.create_task() got an unexpected keyword argument '%U'",
+                   keyword);
+      return false;
+    }
+  }
+#else
+  static_cast<void>(keywords);
+#endif
+  return true;
+}
+
+PyObject* create_task(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                      PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    if (count != 1) {
+      PyErr_Format(PyExc_TypeError,
+                   "Loop.create_task() takes exactly one positional argument (%zd given)", count);
+      return nullptr;
+    }
+    Loop& loop = Loop::of(self);
+    if (!loop.check_closed() || !check_task_keywords(keywords)) return nullptr;
+    if (loop.task_factory) {
+      return create_task_by_factory(self, arguments[0], arguments + 1, keywords);
+    }
+    return make_task(self, arguments[0], arguments + 1, keywords);
+  });
+}
+
+// Descriptors. `file` is a number or has a fileno(); returns -1 with asyncio's error set.
+int descriptor_of(PyObject* file) {
+  if (PyLong_Check(file)) {
+    const long fd = PyLong_AsLong(file);
+    if (fd == -1 && PyErr_Occurred() != nullptr) return -1;
+    if (fd < 0 || fd > INT_MAX) {
+      PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", fd);
+      return -1;
+    }
+    return static_cast<int>(fd);
+  }
+  PyObject* number = PyObject_CallMethodNoArgs(file, names.fileno);
+  if (number != nullptr) Py_SETREF(number, PyNumber_Long(number));
+  if (number == nullptr) {
+    if (PyErr_ExceptionMatches(PyExc_AttributeError) == 0 &&
+        PyErr_ExceptionMatches(PyExc_TypeError) == 0 &&
+        PyErr_ExceptionMatches(PyExc_ValueError) == 0) {
+      return -1;
+    }
+    PyErr_Clear();
+    PyErr_Format(PyExc_ValueError, "Invalid file object: %R", file);
+    return -1;
+  }
+  const int fd = descriptor_of(number);
+  Py_DECREF(number);
+  return fd;
+}
+
+// The descriptor, unless an open transport uses it.
+int free_descriptor_of(Loop& loop, PyObject* file) {
+  const int fd = descriptor_of(file);
+  if (fd < 0) return -1;
+  const EventTarget* const transport = loop.transport(fd);
+  if (transport == nullptr) return fd;
+  PyErr_Format(PyExc_RuntimeError, "File descriptor %R is used by transport %R", file,
+               transport->owner());
+  return -1;
+}
+
+PyObject* add_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                      const char* method, FdWatchers::Direction direction) {
+  return guarded([&]() -> PyObject* {
+    if (count < 2) {
+      PyErr_Format(PyExc_TypeError, "Loop.%s() missing %zd required positional argument%s", method,
+                   2 - count, count == 1 ? ": 'callback'" : "s: 'fd' and 'callback'");
+      return nullptr;
+    }
+    Loop& loop = Loop::of(self);
+    const int fd = free_descriptor_of(loop, arguments[0]);
+    if (fd < 0 || !loop.check_closed()) return nullptr;
+    PyObject* handle = nullptr;
+    const Call call{arguments[1], arguments + 2, count - 2, nullptr};
+    if (!loop.watch(fd, direction, call, &handle)) return nullptr;
+    Py_DECREF(handle);
+    Py_RETURN_NONE;
+  });
+}
+
+PyObject* remove_watcher(PyObject* self, PyObject* file, FdWatchers::Direction direction) {
+  return guarded([&]() -> PyObject* {
+    Loop& loop = Loop::of(self);
+    const int fd = free_descriptor_of(loop, file);
+    if (fd < 0) return nullptr;
+    if (loop.is_closed()) Py_RETURN_FALSE;
+    return PyBool_FromLong(loop.unwatch(fd, direction));
+  });
+}
+
+PyObject* add_reader(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+  return add_watcher(self, arguments, count, "add_reader", FdWatchers::kReader);
+}
+
+PyObject* add_writer(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+  return add_watcher(self, arguments, count, "add_writer", FdWatchers::kWriter);
+}
+
+PyObject* remove_reader(PyObject* self, PyObject* file) {
+  return remove_watcher(self, file, FdWatchers::kReader);
+}
+
+PyObject* remove_writer(PyObject* self, PyObject* file) {
+  return remove_watcher(self, file, FdWatchers::kWriter);
+}
+
+PyObject* ensure_fd_no_transport(PyObject* self, PyObject* file) {
+  return guarded([&]() -> PyObject* {
+    if (free_descriptor_of(Loop::of(self), file) < 0) return nullptr;
+    Py_RETURN_NONE;
+  });
+}
+
+template <class Function>
+PyCFunction function(Function* method) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method));
+}
+
+constexpr int kKeywords = METH_FASTCALL | METH_KEYWORDS;
+
+PyMethodDef time_method = {
+    "time", time, METH_NOARGS,
+    "time($self, /)\n--\n\nReturn time.monotonic(), in seconds, as asyncio's loop.time() does."};
+
+PyObject* time_descriptor = nullptr;
+
+PyMethodDef fast_methods[] = {
+    {"call_soon", function(call_soon), kKeywords,
+     "call_soon($self, callback, /, *args, context=None)\n--\n\n"
+     "Run callback(*args) in the next turn; return an asyncio.Handle.\n\n"
+     "Raises RuntimeError when the loop is closed. Stands in for asyncio's loop.call_soon()."},
+    {"call_soon_threadsafe", function(call_soon_threadsafe), kKeywords,
+     "call_soon_threadsafe($self, callback, /, *args, context=None)\n--\n\n"
+     "call_soon() for other threads: wakes the loop if it waits."},
+    {"call_later", function(call_later), kKeywords,
+     "call_later($self, delay, callback, /, *args, context=None)\n--\n\n"
+     "Run callback(*args) after `delay` seconds; return an asyncio.TimerHandle."},
+    {"call_at", function(call_at), kKeywords,
+     "call_at($self, when, callback, /, *args, context=None)\n--\n\n"
+     "Run callback(*args) at the time `when` of loop.time(); return an asyncio.TimerHandle."},
+    {"stop", stop, METH_NOARGS, "stop($self, /)\n--\n\nEnd run_forever() after the current turn."},
+    {"is_running", is_running, METH_NOARGS,
+     "is_running($self, /)\n--\n\nReturn whether the loop runs."},
+    {"is_closed", is_closed, METH_NOARGS,
+     "is_closed($self, /)\n--\n\nReturn whether the loop was closed."},
+    {"get_debug", get_debug, METH_NOARGS,
+     "get_debug($self, /)\n--\n\nReturn whether debug mode is on."},
+    {"create_future", create_future, METH_NOARGS,
+     "create_future($self, /)\n--\n\nReturn a new asyncio.Future of this loop."},
+    {"create_task", function(create_task), kKeywords,
+     "create_task($self, coro, **kwargs)\n--\n\n"
+     "Schedule a coroutine; return its asyncio.Task, or what the task factory returns."},
+    {"add_reader", function(add_reader), METH_FASTCALL,
+     "add_reader($self, fd, callback, /, *args)\n--\n\n"
+     "Call callback(*args) whenever `fd` is readable."},
+    {"add_writer", function(add_writer), METH_FASTCALL,
+     "add_writer($self, fd, callback, /, *args)\n--\n\n"
+     "Call callback(*args) whenever `fd` is writable."},
+    {"remove_reader", remove_reader, METH_O,
+     "remove_reader($self, fd, /)\n--\n\nStop watching; return whether `fd` had a reader."},
+    {"remove_writer", remove_writer, METH_O,
+     "remove_writer($self, fd, /)\n--\n\nStop watching; return whether `fd` had a writer."},
+    {"_ensure_fd_no_transport", ensure_fd_no_transport, METH_O, nullptr},
+};
+
+Ref add_method(PyTypeObject* type, PyMethodDef& method) {
+  Ref descriptor = steal(PyDescr_NewMethod(type, &method));
+  check(PyObject_SetAttrString(reinterpret_cast<PyObject*>(type), method.ml_name,
+                               descriptor.ptr()));
+  return descriptor;
+}
+
+}  // namespace
+
+Loop& Loop::of(PyObject* self) {
+  auto* const instance = reinterpret_cast<py::detail::instance*>(self);
+  void* const loop = instance->simple_layout ? instance->simple_value_holder[0] : nullptr;
+  if (loop == nullptr) [[unlikely]] {
+    throw std::runtime_error("the loop's __init__() was not called");
+  }
+  return *static_cast<Loop*>(loop);
+}
+
+void add_fast_methods(PyTypeObject* loop_type) {
+  for (PyMethodDef& method : fast_methods) add_method(loop_type, method);
+  time_descriptor = add_method(loop_type, time_method).release().ptr();
+}
+
+PyObject* native_time_method() { return time_descriptor; }
+
+}  // namespace cxxloop

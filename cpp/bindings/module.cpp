@@ -1,0 +1,31 @@
+#include <pybind11/pybind11.h>
+#include <uv.h>
+
+#include "bindings/bindings.h"
+#include "cpython/context.h"
+#include "cpython/names.h"
+#include "cpython/stdlib.h"
+#include "poll/poller.h"
+
+namespace py = pybind11;
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() = "The native part of cxxloop: the event loop, its handles and its transports.";
+  cxxloop::intern_names();
+  cxxloop::import_stdlib();
+  cxxloop::probe_context_sharing();
+  cxxloop::bind_handles(module);
+  cxxloop::bind_transports(module);
+  cxxloop::bind_loop(module);
+  module.def(
+      "libuv_version", [] { return std::string(uv_version_string()); },
+      "The version of libuv that is in use, as '1.44.2'.");
+  module.def(
+      "poll_backend", [] { return std::string(cxxloop::default_poll_backend()); },
+      "What new loops wait with: 'epoll' or 'libuv'.");
+#ifdef CXXLOOP_LIBUV_BUNDLED
+  module.attr("libuv_source") = "bundled";
+#else
+  module.attr("libuv_source") = "system";
+#endif
+}

@@ -1,0 +1,40 @@
+#include "cpython/stdlib.h"
+
+#include "cpython/names.h"
+#include "cpython/ref.h"
+
+namespace cxxloop {
+
+Stdlib stdlib{};
+
+namespace {
+
+PyObject* import_name(const char* module, const char* name) {
+  const Ref imported = steal(PyImport_ImportModule(module));
+  return steal(PyObject_GetAttrString(imported.ptr(), name)).release().ptr();
+}
+
+}  // namespace
+
+void import_stdlib() {
+  stdlib.future_type = import_name("asyncio", "Future");
+  stdlib.task_type = import_name("asyncio", "Task");
+  stdlib.handle_type = import_name("asyncio", "Handle");
+  stdlib.timer_handle_type = import_name("asyncio", "TimerHandle");
+#if PY_VERSION_HEX >= 0x030E0000
+  stdlib.thread_safe_handle_type = import_name("asyncio.events", "_ThreadSafeHandle");
+#endif
+  stdlib.transport_type = import_name("asyncio", "Transport");
+  stdlib.buffered_protocol_type = import_name("asyncio", "BufferedProtocol");
+  stdlib.transport_socket_type = import_name("asyncio.trsock", "TransportSocket");
+  stdlib.socket_type = import_name("socket", "socket");
+  stdlib.extract_stack = import_name("asyncio.format_helpers", "extract_stack");
+  stdlib.set_running_loop = import_name("asyncio", "_set_running_loop");
+  stdlib.get_running_loop = import_name("asyncio", "_get_running_loop");
+  stdlib.main_thread = import_name("threading", "main_thread");
+  stdlib.logger = import_name("asyncio.log", "logger");
+  stdlib.empty_tuple = steal(PyTuple_New(0)).release().ptr();
+  stdlib.loop_keyword = steal(PyTuple_Pack(1, names.loop)).release().ptr();
+}
+
+}  // namespace cxxloop

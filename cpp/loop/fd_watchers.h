@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "loop/event_target.h"
+#include "loop/handle.h"
+#include "loop/ready_queue.h"
+#include "poll/poller.h"
+
+namespace cxxloop {
+
+// Who is to be told about which descriptor. For each direction either a user's handle
+// (add_reader) or a native target; owns a reference to it, which is what keeps an open
+// transport alive. Belongs to the loop's thread.
+class FdWatchers {
+ public:
+  enum Direction { kReader = 0, kWriter = 1 };
+
+  explicit FdWatchers(Poller& poller) : poller_(poller) {}
+  ~FdWatchers() { clear(); }
+  FdWatchers(const FdWatchers&) = delete;
+  FdWatchers& operator=(const FdWatchers&) = delete;
+
+  // Replaces what watches `fd` in that direction; a replaced handle is cancelled. Returns
+  // 0 or an errno value, and then nothing has changed. Takes a reference of its own.
+  int set(int fd, Direction direction, Handle* handle, bool debug);
+  int set(int fd, Direction direction, EventTarget* target);
+
+  // Returns whether something watched. A handle is cancelled.
+  bool remove(int fd, Direction direction, bool debug);
+
+  // The transport that owns `fd`, or null; the watchers only remember it.
+  [[nodiscard]] EventTarget* transport(int fd) const;
+  void set_transport(int fd, EventTarget* transport);
+
+  [[nodiscard]] bool empty() const { return watched_ == 0; }
+
+  // Queues what waits for this event.
+  void dispatch(const PollResult& result, ReadyQueue& ready);
+
+  // In a forked child: watches everything again, in a set that isn't the parent's.
+  void watch_again();
+
+  void clear();
+  int traverse(visitproc visit, void* arg) const;
+
+ private:
+  struct Watch {
+    // Of each direction at most one is not null.
+    Handle* handle[2] = {};
+    EventTarget* target[2] = {};
+    EventTarget* transport = nullptr;
+
+    [[nodiscard]] bool has(int direction) const {
+      return handle[direction] != nullptr || target[direction] != nullptr;
+    }
+    [[nodiscard]] unsigned events() const {
+      return (has(kReader) ? kPollReadable : 0U) | (has(kWriter) ? kPollWritable : 0U);
+    }
+  };
+
+  Watch& at(int fd);
+  int arm(int fd, const Watch& watch, Direction direction);
+  void release(Watch& watch, Direction direction, bool debug);
+  bool dispatch(Watch& watch, Direction direction, ReadyQueue& ready);
+
+  Poller& poller_;
+  std::vector<Watch> watches_;  // by descriptor
+  std::size_t watched_ = 0;     // directions
+};
+
+}  // namespace cxxloop

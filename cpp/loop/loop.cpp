@@ -1,0 +1,515 @@
+#include "loop/loop.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <utility>
+
+#include "cpython/errors.h"
+#include "cpython/names.h"
+#include "cpython/stdlib.h"
+
+namespace cxxloop {
+
+namespace {
+
+constexpr double kClockResolution = 1e-9;
+constexpr double kLongestWait = 24 * 3600.0;  // as asyncio: some systems refuse more
+
+// How many callbacks may run between two polls while nothing but callbacks happens; less
+// where descriptors are watched, and never for longer than a coarse tick of the clock.
+constexpr std::size_t kPollDebt = 1024;
+constexpr std::size_t kPollDebtWatching = 64;
+
+// Counts the forks that this process is the child of.
+std::atomic<unsigned> fork_generation{0};
+
+unsigned current_fork_generation() {
+  static const int registered =
+      pthread_atfork(nullptr, nullptr, [] { fork_generation.fetch_add(1); });
+  static_cast<void>(registered);
+  return fork_generation.load(std::memory_order_relaxed);
+}
+
+bool on_main_thread() {
+  const Ref thread = steal(PyObject_CallNoArgs(stdlib.main_thread));
+  const Ref ident = steal(PyObject_GetAttr(thread.ptr(), names.ident));
+  return PyLong_AsUnsignedLong(ident.ptr()) == PyThread_get_thread_ident();
+}
+
+}  // namespace
+
+Loop::Loop(PyObject* self, PyObject* native_time)
+    : self_(self),
+      poller_(make_poller()),
+      wakeup_(std::make_unique<Wakeup>()),
+      fds_(*poller_),
+      signals_(*wakeup_),
+      clock_(self, native_time),
+      fork_generation_(current_fork_generation()) {
+  const int error = poller_->watch(wakeup_->read_fd(), kPollNothing, kPollReadable);
+  if (error != 0) throw std::system_error(error, std::generic_category());
+}
+
+Loop::~Loop() { clear(); }
+
+// Running
+
+bool Loop::check_closed() const {
+  if (!closed_) return true;
+  PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+  return false;
+}
+
+bool Loop::enter_run() {
+  const Ref result = steal(PyObject_CallOneArg(stdlib.set_running_loop, self_));
+  thread_id_ = PyThread_get_thread_ident();
+  contexts_.enter_thread();
+  poll_due_ = true;
+  if (on_main_thread()) signals_.attach();
+  return true;
+}
+
+bool Loop::leave_run(bool succeeded) {
+  contexts_.leave();
+  contexts_.leave_thread();
+  signals_.detach();
+  stopping_ = false;
+  thread_id_ = 0;
+  const SavedError saved;
+  PyObject* const result = PyObject_CallOneArg(stdlib.set_running_loop, Py_None);
+  if (result == nullptr) PyErr_WriteUnraisable(self_);
+  Py_XDECREF(result);
+  return succeeded;
+}
+
+bool Loop::run() {
+  bool succeeded = enter_run();
+  try {
+    do {
+      succeeded = turn();
+    } while (succeeded && !stopping_);
+  } catch (...) {
+    raise_current_exception();
+    succeeded = false;
+  }
+  return leave_run(succeeded);
+}
+
+void Loop::stop() {
+  stopping_ = true;
+}
+
+bool Loop::close() {
+  if (closed_) return true;
+  closed_ = true;
+  if (fork_generation_ != current_fork_generation() && !restart_after_fork()) return false;
+  clear();
+  poller_.reset();
+  wakeup_.reset();
+  return true;
+}
+
+void Loop::clear() {
+  ready_.clear();
+  timers_.clear();
+  fds_.clear();
+  std::vector<EventTarget*> flushes;
+  flushes.swap(flushes_);
+  for (EventTarget* const target : flushes) Py_DECREF(target->owner());
+  contexts_.clear();
+  task_factory = Ref();
+}
+
+bool Loop::restart_after_fork() {
+  // The set and the pipe are the parent's too. From here on we have our own.
+  fork_generation_ = current_fork_generation();
+  int error = poller_->restart_after_fork();
+  if (error == 0) {
+    wakeup_->restart_after_fork();
+    error = poller_->watch(wakeup_->read_fd(), kPollNothing, kPollReadable);
+  }
+  if (error != 0) {
+    raise_os_error(error);
+    return false;
+  }
+  fds_.watch_again();
+  return true;
+}
+
+// One turn
+
+bool Loop::turn() {
+  if (!ready_.empty() || stopping_) {
+    if (!may_put_off_poll() && !poll(0)) return false;
+  } else {
+    std::int64_t timeout = -1;
+    if (!timers_.empty() && !time_to_next_timer(timeout)) return false;
+    if (timeout != 0) {
+      contexts_.release_unused();
+      handle_pool.trim();
+    }
+    if (!poll(timeout)) return false;
+  }
+  if (!timers_.empty() && !expire_timers()) return false;
+  return run_batch();
+}
+
+bool Loop::may_put_off_poll() {
+  if (poll_due_ || debug_) return false;
+  if (run_since_poll_ >= (fds_.empty() ? kPollDebt : kPollDebtWatching)) return false;
+  return coarse_tick() == tick_at_poll_;
+}
+
+bool Loop::time_to_next_timer(std::int64_t& timeout) {
+  double now = 0;
+  if (!clock_.now(now)) return false;
+  const double seconds = std::min(timers_.next_deadline() - now, kLongestWait);
+  // Rounded up, so that the timer is due when the wait ends.
+  timeout = seconds > 0 ? static_cast<std::int64_t>(std::ceil(seconds * 1e9)) : 0;
+  return true;
+}
+
+bool Loop::poll(std::int64_t timeout) {
+  constexpr int kCapacity = 256;
+  PollResult results[kCapacity];
+  if (fork_generation_ != fork_generation.load(std::memory_order_relaxed) &&
+      !restart_after_fork()) {
+    return false;
+  }
+  const int count = gate_.wait(*poller_, timeout, results, kCapacity);
+  woken_ = false;
+  run_since_poll_ = 0;
+  tick_at_poll_ = coarse_tick();
+  poll_due_ = count > 0;
+  if (count < 0) {
+    if (count == -EINTR) return PyErr_CheckSignals() == 0;
+    raise_os_error(-count);
+    return false;
+  }
+  bool delivered = true;
+  for (int i = 0; i < count; ++i) {
+    if (results[i].fd == wakeup_->read_fd()) {
+      delivered = signals_.deliver(self_);
+    } else {
+      fds_.dispatch(results[i], ready_);
+    }
+  }
+  return delivered;
+}
+
+bool Loop::expire_timers() {
+  double now = 0;
+  if (!clock_.now(now)) return false;
+  timers_.expire(now + kClockResolution, ready_);
+  return true;
+}
+
+bool Loop::run_batch() {
+  std::size_t count = ready_.size();
+  run_since_poll_ += count;
+  bool succeeded = true;
+  in_batch_ = true;
+  for (; succeeded && count != 0 && !ready_.empty(); --count) {
+    const Ready ready = ready_.pop();
+    ++serial_;
+    succeeded = ready.kind() == Ready::kHandle ? run(ready.handle()) : run(ready);
+    if (!flushes_.empty()) succeeded = flush() && succeeded;
+  }
+  in_batch_ = false;
+  contexts_.leave();
+  handle_pool.settle();
+  return succeeded;
+}
+
+bool Loop::run(Handle* handle) {
+  handle_pool.settle();
+  handle->flags &= static_cast<std::uint8_t>(~Handle::kQueued);
+  bool succeeded = true;
+  if (!handle->cancelled()) [[likely]] {
+    succeeded = debug_ ? run_timed(handle) : call(handle);
+  }
+  Py_DECREF(handle->object());
+  return succeeded;
+}
+
+bool Loop::call(Handle* handle) {
+  if (!contexts_.enter(handle->captured())) return handle_failed(handle);
+  handle->flags |= Handle::kRunning;
+  PyObject* const result = call_handle(handle);
+  handle->flags &= static_cast<std::uint8_t>(~Handle::kRunning);
+  bool succeeded = true;
+  if (result != nullptr) [[likely]] {
+    Py_DECREF(result);
+  } else {
+    succeeded = handle_failed(handle);
+  }
+  if (Py_REFCNT(handle->object()) > 1) {
+    // Somebody keeps it: its context has to show what the callback set.
+    keep_context(handle);
+    if (handle->cancelled()) clear_call(handle);
+  }
+  return succeeded;
+}
+
+void Loop::keep_context(Handle* handle) {
+  CapturedContext captured = handle->captured();
+  contexts_.keep(captured);
+  handle->context = captured.context;
+  if (!captured.shared) handle->flags &= static_cast<std::uint8_t>(~Handle::kSharedContext);
+}
+
+bool Loop::run_timed(Handle* handle) {
+  double started = 0;
+  double ended = 0;
+  if (!clock_.now(started)) return false;
+  if (!call(handle)) return false;
+  contexts_.leave();
+  if (!clock_.now(ended)) return false;
+  if (ended - started < slow_callback_duration) return true;
+  HandlePool::expose(handle);
+  const Ref elapsed = steal(PyFloat_FromDouble(ended - started));
+  const Ref result = steal(PyObject_CallMethodObjArgs(self_, names._report_slow_callback,
+                                                      handle->object(), elapsed.ptr(), nullptr));
+  return true;
+}
+
+bool Loop::handle_failed(Handle* handle) {
+  if (must_leave_loop()) return false;
+  PyObject* const exception = take_exception();
+  keep_context(handle);
+  contexts_.leave();  // The exception handler enters the handle's context itself.
+  HandlePool::expose(handle);
+  PyObject* const result = PyObject_CallMethodObjArgs(self_, names._report_callback_failure,
+                                                      handle->object(), exception, nullptr);
+  Py_XDECREF(exception);
+  Py_XDECREF(result);
+  if (result != nullptr) return true;
+  if (must_leave_loop()) return false;
+  PyErr_WriteUnraisable(self_);
+  return true;
+}
+
+bool Loop::run(const Ready& ready) {
+  EventTarget* const target = ready.target();
+  const Ref owner = py::reinterpret_steal<Ref>(target->owner());
+  switch (ready.kind()) {
+    case Ready::kReadable:
+      target->readable_queued = false;
+      return target->on_readable();
+    case Ready::kWritable:
+      target->writable_queued = false;
+      return target->on_writable();
+    default:
+      return target->on_deferred();
+  }
+}
+
+bool Loop::flush() {
+  bool succeeded = true;
+  std::vector<EventTarget*> targets;
+  targets.swap(flushes_);
+  for (EventTarget* const target : targets) {
+    const Ref owner = py::reinterpret_steal<Ref>(target->owner());
+    succeeded = target->on_flush() && succeeded;
+  }
+  if (flushes_.empty()) {
+    targets.clear();
+    flushes_.swap(targets);  // Keeps the memory for the next time.
+  }
+  return succeeded;
+}
+
+void Loop::flush_later(EventTarget* target) {
+  flushes_.push_back(target);
+  Py_INCREF(target->owner());
+}
+
+// Scheduling
+
+bool Loop::check_call(const Call& call, const char* method, bool check_thread) {
+  const Ref name = steal(PyUnicode_FromString(method));
+  if (check_thread) {
+    const Ref checked = steal(PyObject_CallMethodNoArgs(self_, names._check_thread));
+  }
+  const Ref checked = steal(
+      PyObject_CallMethodObjArgs(self_, names._check_callback, call.callback, name.ptr(), nullptr));
+  return true;
+}
+
+bool Loop::add_source_traceback(Handle* handle) {
+  PyObject* frame = reinterpret_cast<PyObject*>(PyEval_GetFrame());
+  PyObject* const stack =
+      PyObject_CallOneArg(stdlib.extract_stack, frame != nullptr ? frame : Py_None);
+  if (stack == nullptr) return false;
+  Py_XSETREF(handle->source_traceback, stack);
+  return true;
+}
+
+Handle* Loop::make(HandleKind kind, const Call& call) {
+  CapturedContext captured;
+  if (call.context != nullptr && call.context != Py_None) {
+    Py_INCREF(call.context);
+    captured.context = call.context;
+  } else {
+    captured = contexts_.capture();
+    if (captured.context == nullptr) return nullptr;
+  }
+  Handle* const handle =
+      make_handle(kind, {self_, call.callback, call.arguments, call.count, captured});
+  if (handle != nullptr && debug_ && !add_source_traceback(handle)) {
+    Py_DECREF(handle->object());
+    return nullptr;
+  }
+  return handle;
+}
+
+PyObject* Loop::call_soon(const Call& call) {
+  if (!check_closed()) return nullptr;
+  if (debug_ && !check_call(call, "call_soon", true)) return nullptr;
+  Handle* const handle = make(HandleKind::kPlain, call);
+  if (handle == nullptr) return nullptr;
+  ready_.push(handle);
+  return handle->object();
+}
+
+PyObject* Loop::call_soon_threadsafe(const Call& call) {
+  if (!check_closed()) return nullptr;
+  if (debug_ && !check_call(call, "call_soon_threadsafe", false)) return nullptr;
+  const bool lockable = stdlib.thread_safe_handle_type != nullptr;
+  Handle* const handle = make(lockable ? HandleKind::kThreadSafe : HandleKind::kPlain, call);
+  if (handle == nullptr) return nullptr;
+  ready_.push(handle);
+  if (gate_.waiting() && !woken_) {
+    woken_ = true;
+    wakeup_->wake();
+  }
+  return handle->object();
+}
+
+PyObject* Loop::mint_handle(const Call& call) {
+  Handle* const handle = make(HandleKind::kPlain, call);
+  return handle == nullptr ? nullptr : handle->object();
+}
+
+PyObject* Loop::add_timer(double deadline, PyObject* when, const Call& call) {
+  auto* const timer = static_cast<TimerHandle*>(make(HandleKind::kTimer, call));
+  if (timer == nullptr) return nullptr;
+  timer->deadline = deadline;
+  timer->when = Py_XNewRef(when);
+  timers_.add(timer);
+  return timer->object();
+}
+
+PyObject* Loop::call_later(PyObject* delay, const Call& call) {
+  if (delay == Py_None) {
+    PyErr_SetString(PyExc_TypeError, "delay must not be None");
+    return nullptr;
+  }
+  double now = 0;
+  if (!clock_.now(now)) return nullptr;
+  double deadline = 0;
+  Ref when;
+  if (PyFloat_CheckExact(delay)) {
+    deadline = now + PyFloat_AS_DOUBLE(delay);
+  } else {
+    const Ref time = steal(PyFloat_FromDouble(now));
+    when = steal(PyNumber_Add(time.ptr(), delay));
+    deadline = PyFloat_AsDouble(when.ptr());
+    if (deadline == -1.0 && PyErr_Occurred() != nullptr) return nullptr;
+  }
+  if (!check_closed()) return nullptr;
+  if (debug_ && !check_call(call, "call_at", true)) return nullptr;
+  return add_timer(deadline, when.ptr(), call);
+}
+
+PyObject* Loop::call_at(PyObject* when, const Call& call) {
+  if (when == Py_None) {
+    PyErr_SetString(PyExc_TypeError, "when cannot be None");
+    return nullptr;
+  }
+  if (!check_closed()) return nullptr;
+  if (debug_ && !check_call(call, "call_at", true)) return nullptr;
+  const double deadline = PyFloat_AsDouble(when);
+  if (deadline == -1.0 && PyErr_Occurred() != nullptr) return nullptr;
+  return add_timer(deadline, when, call);
+}
+
+void Loop::cancel_timer(TimerHandle* timer) {
+  if (TimerQueue::holds(timer)) timers_.remove(timer);
+}
+
+// Descriptors
+
+bool Loop::watch(int fd, FdWatchers::Direction direction, const Call& call, PyObject** handle) {
+  Handle* const made = make(HandleKind::kPlain, call);
+  if (made == nullptr) return false;
+  const int error = fds_.set(fd, direction, made, debug_);
+  if (error == 0) {
+    *handle = made->object();
+    return true;
+  }
+  Py_DECREF(made->object());
+  raise_os_error(error);
+  return false;
+}
+
+bool Loop::watch(int fd, FdWatchers::Direction direction, EventTarget* target) {
+  const int error = fds_.set(fd, direction, target);
+  if (error == 0) return true;
+  raise_os_error(error);
+  return false;
+}
+
+bool Loop::unwatch(int fd, FdWatchers::Direction direction) {
+  return fds_.remove(fd, direction, debug_);
+}
+
+char* Loop::read_buffer() {
+  if (!read_buffer_) read_buffer_ = std::make_unique_for_overwrite<char[]>(kReadBufferSize);
+  return read_buffer_.get();
+}
+
+// Failures
+
+bool Loop::report(const char* message, PyObject* key, PyObject* object, PyObject* protocol) {
+  if (must_leave_loop()) return false;
+  const Ref exception = steal(take_exception());
+  const Ref text = steal(PyUnicode_FromString(message));
+  const Ref context = steal(PyDict_New());
+  check(PyDict_SetItem(context.ptr(), names.message, text.ptr()));
+  check(PyDict_SetItem(context.ptr(), names.exception, exception.ptr()));
+  if (object != nullptr) check(PyDict_SetItem(context.ptr(), key, object));
+  if (protocol != nullptr) check(PyDict_SetItem(context.ptr(), names.protocol, protocol));
+  PyObject* const result =
+      PyObject_CallMethodOneArg(self_, names.call_exception_handler, context.ptr());
+  Py_XDECREF(result);
+  if (result != nullptr) return true;
+  if (must_leave_loop()) return false;
+  PyErr_WriteUnraisable(self_);
+  return true;
+}
+
+bool Loop::report_callback(PyObject* callback, PyObject* arguments) {
+  if (must_leave_loop()) return false;
+  const Ref exception = steal(take_exception());
+  const Call call{callback, &PyTuple_GET_ITEM(arguments, 0), PyTuple_GET_SIZE(arguments), nullptr};
+  const Ref handle = steal(mint_handle(call));
+  raise_exception(Ref(exception).release().ptr());
+  return handle_failed(reinterpret_cast<Handle*>(handle.ptr()));
+}
+
+int Loop::traverse(visitproc visit, void* arg) const {
+  int status = ready_.traverse(visit, arg);
+  if (status == 0) status = timers_.traverse(visit, arg);
+  if (status == 0) status = fds_.traverse(visit, arg);
+  if (status == 0) status = contexts_.traverse(visit, arg);
+  if (status != 0) return status;
+  for (const EventTarget* const target : flushes_) Py_VISIT(target->owner());
+  Py_VISIT(task_factory.ptr());
+  return 0;
+}
+
+}  // namespace cxxloop

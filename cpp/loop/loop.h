@@ -1,0 +1,157 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "cpython/context.h"
+#include "cpython/ref.h"
+#include "loop/clock.h"
+#include "loop/fd_watchers.h"
+#include "loop/handle.h"
+#include "loop/poll_gate.h"
+#include "loop/ready_queue.h"
+#include "loop/signal_relay.h"
+#include "loop/timer_queue.h"
+#include "loop/wakeup.h"
+#include "poll/poller.h"
+
+namespace cxxloop {
+
+// A callback as call_soon() and its like receive it; everything is borrowed.
+struct Call {
+  PyObject* callback = nullptr;
+  PyObject* const* arguments = nullptr;
+  Py_ssize_t count = 0;
+  PyObject* context = nullptr;  // null: the current one is captured
+};
+
+// The native part of cxxloop.Loop: owns the parts below and says in which order they
+// act. One turn is poll, due timers, then exactly the callbacks that are ready by then.
+//
+// Lives inside its Python object `self`. Everything needs the GIL and, but for
+// call_soon_threadsafe(), the loop's thread. Methods that return PyObject* or bool
+// report a Python exception with null or false.
+class Loop {
+ public:
+  Loop(PyObject* self, PyObject* native_time);
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // The C++ part of a Python object that is known to be a loop; throws RuntimeError when
+  // its __init__() was never called.
+  static Loop& of(PyObject* self);
+
+  // Scheduling; each returns a new reference to the handle.
+  PyObject* call_soon(const Call& call);
+  PyObject* call_soon_threadsafe(const Call& call);
+  PyObject* call_later(PyObject* delay, const Call& call);
+  PyObject* call_at(PyObject* when, const Call& call);
+  PyObject* mint_handle(const Call& call);
+  void add_callback(Handle* handle) { ready_.push(handle); }
+  void cancel_timer(TimerHandle* timer);
+
+  // Running
+  bool run();
+  void stop();
+  bool close();
+  [[nodiscard]] bool is_running() const { return thread_id_ != 0; }
+  [[nodiscard]] bool is_closed() const { return closed_; }
+  [[nodiscard]] bool check_closed() const;
+  [[nodiscard]] unsigned long thread_id() const { return thread_id_; }
+  [[nodiscard]] bool stopping() const { return stopping_; }
+
+  // Descriptors
+  bool watch(int fd, FdWatchers::Direction direction, const Call& call, PyObject** handle);
+  bool watch(int fd, FdWatchers::Direction direction, EventTarget* target);
+  bool unwatch(int fd, FdWatchers::Direction direction);
+  void set_transport(int fd, EventTarget* transport) { fds_.set_transport(fd, transport); }
+  [[nodiscard]] EventTarget* transport(int fd) const { return fds_.transport(fd); }
+
+  // For native targets
+  void defer(EventTarget* target) { ready_.push(target, Ready::kDeferred); }
+  void flush_later(EventTarget* target);  // only while in_batch()
+  // Whether a ready callback is running, and a number that differs for each.
+  [[nodiscard]] bool in_batch() const { return in_batch_; }
+  [[nodiscard]] std::uint64_t serial() const { return serial_; }
+  // Something was sent, so an answer may come: the next turn polls.
+  void expect_events() { poll_due_ = true; }
+  // Room for one read; what it holds is gone with the next one.
+  char* read_buffer();
+  static constexpr std::size_t kReadBufferSize = 256 * 1024;
+
+  // Tells the exception handler, in the words that asyncio uses, of the exception that is
+  // set; `key` names what `object` is. False: an exception is set that leaves the loop.
+  bool report(const char* message, PyObject* key, PyObject* object, PyObject* protocol = nullptr);
+  // Reports the exception set as a failure of `callback(*arguments)`.
+  bool report_callback(PyObject* callback, PyObject* arguments);
+
+  [[nodiscard]] PyObject* self() const { return self_; }
+  [[nodiscard]] bool debug() const { return debug_; }
+  void set_debug(bool debug) { debug_ = debug; }
+  Clock& clock() { return clock_; }
+  Contexts& contexts() { return contexts_; }
+  [[nodiscard]] const ReadyQueue& ready() const { return ready_; }
+  [[nodiscard]] const TimerQueue& timers() const { return timers_; }
+  SignalRelay& signals() { return signals_; }
+  [[nodiscard]] const Wakeup* wakeup() const { return wakeup_.get(); }
+
+  double slow_callback_duration = 0.1;  // seconds
+  Ref task_factory;                     // empty: none
+
+  int traverse(visitproc visit, void* arg) const;
+  void clear();
+
+ private:
+  Handle* make(HandleKind kind, const Call& call);
+  bool check_call(const Call& call, const char* method, bool check_thread);
+  bool add_source_traceback(Handle* handle);
+  PyObject* add_timer(double deadline, PyObject* when, const Call& call);
+
+  bool turn();
+  bool may_put_off_poll();
+  bool poll(std::int64_t timeout);
+  bool time_to_next_timer(std::int64_t& timeout);
+  bool expire_timers();
+  bool run_batch();
+  bool run(Handle* handle);
+  bool run_timed(Handle* handle);
+  bool call(Handle* handle);
+  bool handle_failed(Handle* handle);
+  void keep_context(Handle* handle);
+  static bool run(const Ready& ready);
+  bool flush();
+  bool restart_after_fork();
+  bool enter_run();
+  bool leave_run(bool succeeded);
+
+  PyObject* self_;  // borrowed: we are a part of it
+  std::unique_ptr<Poller> poller_;
+  std::unique_ptr<Wakeup> wakeup_;  // null once closed, as is poller_
+  ReadyQueue ready_;
+  TimerQueue timers_;
+  FdWatchers fds_;
+  SignalRelay signals_;
+  PollGate gate_;
+  Contexts contexts_;
+  Clock clock_;
+  std::vector<EventTarget*> flushes_;  // owns a reference to each owner
+  std::unique_ptr<char[]> read_buffer_;
+
+  unsigned long thread_id_ = 0;
+  unsigned fork_generation_;
+  std::size_t run_since_poll_ = 0;
+  std::int64_t tick_at_poll_ = 0;
+  std::uint64_t serial_ = 0;
+  bool in_batch_ = false;
+  bool poll_due_ = true;
+  bool woken_ = false;
+  bool stopping_ = false;
+  bool closed_ = false;
+  bool debug_ = false;
+};
+
+}  // namespace cxxloop

@@ -1,0 +1,45 @@
+#include "loop/signal_relay.h"
+
+#include <unistd.h>
+
+#include "cpython/errors.h"
+#include "cpython/names.h"
+
+namespace cxxloop {
+
+void SignalRelay::attach() {
+  const int previous = PySignal_SetWakeupFd(wakeup_.write_fd());
+  // add_signal_handler() may have set our own descriptor already; then it stays.
+  previous_fd_ = previous;
+  attached_ = true;
+}
+
+void SignalRelay::detach() {
+  if (!attached_) return;
+  attached_ = false;
+  const int current = PySignal_SetWakeupFd(previous_fd_);
+  // Somebody chose another one during the run: theirs stays, as it would with asyncio.
+  if (current != wakeup_.write_fd()) PySignal_SetWakeupFd(current);
+}
+
+bool SignalRelay::deliver(PyObject* loop) {
+  arrived_.clear();
+  wakeup_.drain(arrived_);
+  if (arrived_.empty()) return true;
+  if (attached_ && previous_fd_ >= 0 && previous_fd_ != wakeup_.write_fd()) {
+    // A full or closed descriptor is its owner's affair.
+    [[maybe_unused]] const ssize_t written =
+        write(previous_fd_, arrived_.data(), arrived_.size());
+  }
+  if (PyErr_CheckSignals() < 0) return false;
+  for (const std::uint8_t number : arrived_) {
+    const Ref argument = steal(PyLong_FromLong(number));
+    PyObject* const result =
+        PyObject_CallMethodOneArg(loop, names._handle_signal, argument.ptr());
+    if (result == nullptr) return false;
+    Py_DECREF(result);
+  }
+  return true;
+}
+
+}  // namespace cxxloop

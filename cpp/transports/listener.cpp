@@ -1,0 +1,180 @@
+#include "transports/listener.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "cpython/errors.h"
+#include "cpython/names.h"
+#include "transports/stream_transport.h"
+
+namespace cxxloop {
+
+PyTypeObject* listener_type = nullptr;
+
+namespace {
+
+constexpr int kLargestBatch = 64;
+
+int accept_connection(int fd, sockaddr_storage* address, socklen_t* size) {
+#ifdef __linux__
+  return accept4(fd, reinterpret_cast<sockaddr*>(address), size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+  const int connection = accept(fd, reinterpret_cast<sockaddr*>(address), size);
+  if (connection >= 0) {
+    fcntl(connection, F_SETFD, FD_CLOEXEC);
+    fcntl(connection, F_SETFL, O_NONBLOCK);
+  }
+  return connection;
+#endif
+}
+
+bool is_exhaustion(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+int descriptor_of(const py::object& sock) { return sock.attr("fileno")().cast<int>(); }
+
+}  // namespace
+
+Listener::Listener(PyObject* self, Loop* loop, int fd, int backlog, py::object protocol_factory,
+                   py::object sock, py::object server, py::object context_argument,
+                   CapturedContext context)
+    : self_(self),
+      loop_(loop),
+      fd_(fd),
+      backlog_(backlog),
+      family_(sock.attr("family").cast<int>()),
+      protocol_number_(sock.attr("proto").cast<int>()),
+      protocol_factory_(std::move(protocol_factory)),
+      sock_(std::move(sock)),
+      server_(std::move(server)),
+      context_argument_(std::move(context_argument)),
+      context_(context) {}
+
+bool Listener::on_readable() {
+  if (!protocol_factory_) return true;
+  const int most = std::min({batch_, backlog_ + 1, kLargestBatch});
+  for (int accepted = 0; accepted < most; ++accepted) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    const int connection = accept_connection(fd_, &address, &size);
+    if (connection < 0) {
+      batch_ = std::max(accepted, 1);
+      return accept_failed(errno);
+    }
+    if (!accept_one(connection, address, size)) return false;
+    if (!protocol_factory_ || !sock_) return true;
+  }
+  // More may be waiting: take more at once the next time, up to what the queue can hold.
+  batch_ = std::min(batch_ * 2, kLargestBatch);
+  return true;
+}
+
+bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t size) {
+  if (!loop_->contexts().enter(context_)) {
+    ::close(fd);
+    return loop_->report("Error on transport creation for incoming connection", nullptr, nullptr);
+  }
+  const Ref protocol =
+      py::reinterpret_steal<Ref>(PyObject_CallNoArgs(protocol_factory_.ptr()));
+  PyObject* transport = nullptr;
+  if (protocol) {
+    StreamParts parts;
+    parts.loop = loop_;
+    parts.fd = fd;
+    parts.family = family_;
+    parts.protocol_number = protocol_number_;
+    parts.protocol = protocol.ptr();
+    parts.server = server_.is_none() ? nullptr : server_.ptr();
+    parts.context = context_argument_.is_none() ? nullptr : context_argument_.ptr();
+    transport = StreamTransport::make(parts, SocketAddress(address, size));
+  }
+  if (transport == nullptr) {
+    ::close(fd);
+    return creation_failed(protocol.ptr());
+  }
+  Py_DECREF(transport);
+  return true;
+}
+
+// asyncio keeps this to itself unless in debug mode.
+bool Listener::creation_failed(PyObject* protocol) {
+  if (must_leave_loop()) return false;
+  if (loop_->debug()) {
+    return loop_->report("Error on transport creation for incoming connection", names.protocol,
+                         protocol);
+  }
+  PyErr_Clear();
+  return true;
+}
+
+bool Listener::accept_failed(int error) {
+  if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED) {
+    return true;
+  }
+  if (!is_exhaustion(error)) {
+    raise_os_error(error);
+    return loop_->report("Fatal accept error on listening socket", names.socket, sock_.ptr());
+  }
+  // Watching on would spin. Python reports it and listens again after a while.
+  loop_->unwatch(fd_, FdWatchers::kReader);
+  const Ref exception = steal(make_os_error(error));
+  const Ref backlog = steal(PyLong_FromLong(backlog_));
+  const Ref result = steal(PyObject_CallMethodObjArgs(
+      loop_->self(), names._on_accept_exhausted, protocol_factory_.ptr(), sock_.ptr(),
+      server_.ptr(), backlog.ptr(), context_argument_.ptr(), exception.ptr(), nullptr));
+  return true;
+}
+
+int Listener::traverse(visitproc visit, void* arg) const {
+  Py_VISIT(protocol_factory_.ptr());
+  Py_VISIT(sock_.ptr());
+  Py_VISIT(server_.ptr());
+  Py_VISIT(context_argument_.ptr());
+  Py_VISIT(context_.context);
+  return 0;
+}
+
+void Listener::clear() {
+  protocol_factory_ = sock_ = server_ = context_argument_ = py::object();
+  Py_CLEAR(context_.context);
+}
+
+void start_listening(Loop& loop, const py::object& protocol_factory, const py::object& sock,
+                     const py::object& server, int backlog, const py::object& context) {
+  if (!loop.check_closed()) throw py::error_already_set();
+  const int fd = descriptor_of(sock);
+  CapturedContext captured;
+  if (context.is_none()) {
+    captured = loop.contexts().capture();
+    if (captured.context == nullptr) throw py::error_already_set();
+  } else {
+    captured.context = Py_NewRef(context.ptr());
+  }
+  const Ref object = steal(listener_type->tp_alloc(listener_type, 0));
+  auto* const memory = reinterpret_cast<ListenerObject*>(object.ptr());
+  auto* const listener = new (memory->storage) Listener(
+      object.ptr(), &loop, fd, backlog, protocol_factory, sock, server, context, captured);
+  memory->constructed = true;
+  if (sock.attr("proto").cast<int>() == IPPROTO_TCP) {
+    // Accepted sockets inherit it, which saves a system call for each of them.
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  if (!loop.watch(fd, FdWatchers::kReader, listener)) throw py::error_already_set();
+}
+
+void stop_listening(Loop& loop, const py::object& sock) {
+  const int fd = descriptor_of(sock);
+  if (fd >= 0) loop.unwatch(fd, FdWatchers::kReader);
+}
+
+}  // namespace cxxloop

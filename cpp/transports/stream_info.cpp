@@ -1,0 +1,107 @@
+// What a StreamTransport tells about itself.
+
+#include "cpython/errors.h"
+#include "cpython/names.h"
+#include "cpython/stdlib.h"
+#include "transports/stream_transport.h"
+
+namespace cxxloop {
+
+PyObject* StreamTransport::python_socket() {
+  if (!socket_ && fd_ >= 0) {
+    socket_ = steal(PyObject_CallFunction(stdlib.socket_type, "iiii", family_, int{SOCK_STREAM},
+                                          protocol_number_, fd_));
+    const Ref result = steal(PyObject_CallMethod(socket_.ptr(), "settimeout", "i", 0));
+  }
+  return socket_ ? socket_.ptr() : Py_None;
+}
+
+PyObject* StreamTransport::extra() {
+  if (!extra_) extra_ = steal(PyDict_New());
+  for (PyObject* const name : {names.socket, names.sockname, names.peername}) {
+    const Ref value = steal(extra_info(name, Py_None));
+  }
+  return Py_NewRef(extra_.ptr());
+}
+
+PyObject* StreamTransport::extra_info(PyObject* name, PyObject* fallback) {
+  if (!extra_) extra_ = steal(PyDict_New());
+  if (PyObject* const known = PyDict_GetItemWithError(extra_.ptr(), name)) {
+    return Py_NewRef(known);
+  }
+  if (PyErr_Occurred() != nullptr) return nullptr;
+  if (!PyUnicode_Check(name)) return Py_NewRef(fallback);
+  Ref value;
+  if (PyUnicode_Compare(name, names.peername) == 0) {
+    value = steal(peer_.to_python());
+  } else if (PyUnicode_Compare(name, names.sockname) == 0) {
+    if (!local_.known() && fd_ >= 0) local_ = SocketAddress::local(fd_);
+    value = steal(local_.to_python());
+  } else if (PyUnicode_Compare(name, names.socket) == 0) {
+    PyObject* const socket = python_socket();
+    if (socket == Py_None) return Py_NewRef(fallback);
+    value = steal(PyObject_CallOneArg(stdlib.transport_socket_type, socket));
+  } else {
+    return Py_NewRef(fallback);
+  }
+  check(PyDict_SetItem(extra_.ptr(), name, value.ptr()));
+  return value.release().ptr();
+}
+
+PyObject* StreamTransport::write_buffer_size() {
+  // What only waits to be gathered counts as sent, as it would be with asyncio.
+  if (!flush()) return nullptr;
+  return PyLong_FromSize_t(outgoing_.size());
+}
+
+PyObject* StreamTransport::write_buffer_limits() const {
+  return Py_BuildValue("nn", static_cast<Py_ssize_t>(low_water_),
+                       static_cast<Py_ssize_t>(high_water_));
+}
+
+namespace {
+
+// A number of bytes, or the Python error -1. Numbers beyond every size are as good as the
+// greatest one.
+Py_ssize_t to_size(PyObject* number) {
+  if (!PyFloat_Check(number)) return PyNumber_AsSsize_t(number, nullptr);
+  const double value = PyFloat_AS_DOUBLE(number);
+  return value >= static_cast<double>(PY_SSIZE_T_MAX) ? PY_SSIZE_T_MAX
+                                                      : static_cast<Py_ssize_t>(value);
+}
+
+}  // namespace
+
+bool StreamTransport::set_write_buffer_limits(PyObject* high_object, PyObject* low_object) {
+  constexpr Py_ssize_t kDefaultHigh = 64 * 1024;
+  constexpr Py_ssize_t kHighPerLow = 4;
+  Py_ssize_t low = 0;
+  Py_ssize_t high = 0;
+  if (low_object != Py_None) low = to_size(low_object);
+  if (high_object != Py_None) high = to_size(high_object);
+  if (PyErr_Occurred() != nullptr) return false;
+  if (high_object == Py_None) high = low_object == Py_None ? kDefaultHigh : kHighPerLow * low;
+  if (low_object == Py_None) low = high / kHighPerLow;
+  if (!(high >= low && low >= 0)) {
+    const Ref high_shown = high_object == Py_None ? steal(PyLong_FromSsize_t(high)) : borrow(high_object);
+    const Ref low_shown = low_object == Py_None ? steal(PyLong_FromSsize_t(low)) : borrow(low_object);
+    PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", high_shown.ptr(),
+                 low_shown.ptr());
+    return false;
+  }
+  high_water_ = static_cast<std::size_t>(high);
+  low_water_ = static_cast<std::size_t>(low);
+  return flush() && maybe_pause_protocol();
+}
+
+PyObject* StreamTransport::repr() {
+  const char* const state = fd_ < 0 ? " closed" : closing_ ? " closing" : "";
+  if (loop_ == nullptr || loop_->is_closed()) {
+    return PyUnicode_FromFormat("<%s%s fd=%d>", "StreamTransport", state, fd_);
+  }
+  return PyUnicode_FromFormat("<%s%s fd=%d read=%s write=<%s, bufsize=%zu>>", "StreamTransport",
+                              state, fd_, reading_ ? "polling" : "idle",
+                              writing_ ? "polling" : "idle", outgoing_.size());
+}
+
+}  // namespace cxxloop

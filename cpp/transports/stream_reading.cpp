@@ -1,0 +1,177 @@
+// How bytes come into a StreamTransport.
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "cpython/errors.h"
+#include "cpython/names.h"
+#include "cpython/stdlib.h"
+#include "transports/stream_transport.h"
+
+namespace cxxloop {
+
+namespace {
+
+// Reads of at least this size go straight into the bytes object that the protocol gets;
+// smaller ones are cheaper to copy out of the loop's buffer than to allocate for.
+constexpr Py_ssize_t kLargeRead = 32 * 1024;
+
+// Room for a large read: just below the size from which malloc() maps fresh pages each time.
+constexpr Py_ssize_t kLargeReadRoom = 128 * 1024 - 256;
+
+bool is_try_again(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+}  // namespace
+
+bool StreamTransport::watch_reading() {
+  if (reading_) return true;
+  if (!loop_->watch(fd_, FdWatchers::kReader, this)) return false;
+  reading_ = true;
+  return true;
+}
+
+void StreamTransport::stop_watching_reading() {
+  if (!reading_) return;
+  reading_ = false;
+  loop_->unwatch(fd_, FdWatchers::kReader);
+}
+
+bool StreamTransport::pause_reading() {
+  if (!is_reading()) return true;
+  paused_ = true;
+  stop_watching_reading();
+  return log_debug("%r pauses reading");
+}
+
+bool StreamTransport::resume_reading() {
+  if (closing_ || !paused_) return true;
+  paused_ = false;
+  if (!start_pending_ && !watch_reading()) return false;
+  return log_debug("%r resumes reading");
+}
+
+bool StreamTransport::on_readable() {
+  // It may have been paused or closed since the event was queued.
+  if (!reading_ || lost_ != 0) return true;
+  if (!loop_->contexts().enter(context_)) return fatal_error("Fatal error on transport");
+  const Ref protocol = borrow(protocol_);  // It may be replaced while it runs.
+  const bool succeeded = buffered_ ? read_into_buffer() : read_data();
+  if (loop_ != nullptr) loop_->contexts().keep(context_);
+  return succeeded;
+}
+
+// The bytes that have arrived; empty at the end of the stream. Null: `error` is an errno
+// value, or a Python exception is set and it is 0.
+PyObject* StreamTransport::receive(int* error) {
+  *error = 0;
+  if (!large_reads_) {
+    char* const buffer = loop_->read_buffer();
+    const ssize_t count = recv(fd_, buffer, Loop::kReadBufferSize, 0);
+    if (count < 0) {
+      *error = errno;
+      return nullptr;
+    }
+    large_reads_ = count >= kLargeRead;
+    return PyBytes_FromStringAndSize(buffer, count);
+  }
+  PyObject* bytes = PyBytes_FromStringAndSize(nullptr, kLargeReadRoom);
+  if (bytes == nullptr) return nullptr;
+  const ssize_t count = recv(fd_, PyBytes_AS_STRING(bytes), kLargeReadRoom, 0);
+  if (count < 0) {
+    *error = errno;
+    Py_DECREF(bytes);
+    return nullptr;
+  }
+  large_reads_ = count >= kLargeRead;
+  if (_PyBytes_Resize(&bytes, count) < 0) return nullptr;
+  return bytes;
+}
+
+bool StreamTransport::read_data() {
+  int error = 0;
+  PyObject* const data = receive(&error);
+  if (data == nullptr) {
+    if (is_try_again(error)) return true;
+    if (error != 0) raise_os_error(error);
+    return fatal_error("Fatal read error on socket transport");
+  }
+  if (PyBytes_GET_SIZE(data) == 0) {
+    Py_DECREF(data);
+    return deliver_eof();
+  }
+  PyObject* const result = PyObject_CallMethodOneArg(protocol_, names.data_received, data);
+  Py_DECREF(data);
+  if (result == nullptr) return fatal_error("Fatal error: protocol.data_received() call failed.");
+  Py_DECREF(result);
+  return true;
+}
+
+namespace {
+
+// The protocol's buffer, checked; false with a Python error set.
+bool get_buffer(PyObject* protocol, Py_buffer* view) {
+  const Ref hint = steal(PyLong_FromLong(-1));
+  const Ref buffer = steal(PyObject_CallMethodOneArg(protocol, names.get_buffer, hint.ptr()));
+  const Py_ssize_t length = PyObject_Length(buffer.ptr());
+  if (length < 0) return false;
+  if (length == 0) {
+    PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
+    return false;
+  }
+  return PyObject_GetBuffer(buffer.ptr(), view, PyBUF_WRITABLE) == 0;
+}
+
+bool try_get_buffer(PyObject* protocol, Py_buffer* view) {
+  try {
+    return get_buffer(protocol, view);
+  } catch (py::error_already_set& error) {
+    error.restore();
+    return false;
+  }
+}
+
+}  // namespace
+
+bool StreamTransport::read_into_buffer() {
+  Py_buffer view;
+  if (!try_get_buffer(protocol_, &view)) {
+    return fatal_error("Fatal error: protocol.get_buffer() call failed.");
+  }
+  if (fd_ < 0) {
+    PyBuffer_Release(&view);
+    return true;
+  }
+  const ssize_t count = recv(fd_, view.buf, static_cast<std::size_t>(view.len), 0);
+  const int error = errno;
+  PyBuffer_Release(&view);  // The protocol may resize it from buffer_updated() on.
+  if (count < 0) {
+    if (is_try_again(error)) return true;
+    raise_os_error(error);
+    return fatal_error("Fatal read error on socket transport");
+  }
+  if (count == 0) return deliver_eof();
+  const Ref length = steal(PyLong_FromSsize_t(count));
+  PyObject* const result =
+      PyObject_CallMethodOneArg(protocol_, names.buffer_updated, length.ptr());
+  if (result == nullptr) return fatal_error("Fatal error: protocol.buffer_updated() call failed.");
+  Py_DECREF(result);
+  return true;
+}
+
+bool StreamTransport::deliver_eof() {
+  if (!log_debug("%r received EOF")) return false;
+  PyObject* const answer = PyObject_CallMethodNoArgs(protocol_, names.eof_received);
+  const int keep_open = answer == nullptr ? -1 : PyObject_IsTrue(answer);
+  Py_XDECREF(answer);
+  if (keep_open < 0) return fatal_error("Fatal error: protocol.eof_received() call failed.");
+  if (loop_ == nullptr) return true;
+  if (keep_open == 0) return close();
+  // There is nothing more to read, but the protocol may go on writing.
+  stop_watching_reading();
+  return true;
+}
+
+}  // namespace cxxloop
