@@ -2,6 +2,7 @@
 #include "cpython/errors.h"
 #include "cpython/names.h"
 #include "cpython/ref.h"
+#include "dns/address_literal.h"
 #include "loop/loop.h"
 #include "transports/listener.h"
 #include "transports/stream_transport.h"
@@ -67,6 +68,11 @@ py::list ready_handles(const Loop& loop) {
   return handles;
 }
 
+py::object current_handle(const Loop& loop) {
+  Handle* const handle = loop.current_handle();
+  return handle == nullptr ? py::object(py::none()) : borrow(handle->object());
+}
+
 py::object mint_handle(Loop& loop, const py::object& callback, const py::tuple& arguments) {
   const Call call{callback.ptr(), &PyTuple_GET_ITEM(arguments.ptr(), 0),
                   static_cast<Py_ssize_t>(arguments.size()), nullptr};
@@ -90,13 +96,12 @@ void set_task_factory(Loop& loop, const py::object& factory) {
 }
 
 py::object get_task_factory(const Loop& loop) {
-  return loop.task_factory ? loop.task_factory : py::none();
+  return loop.task_factory ? loop.task_factory : py::object(py::none());
 }
 
-void attach_signals(Loop& loop) {
+int wakeup_fd(const Loop& loop) {
   expect(loop.check_closed());
-  const int previous = PySignal_SetWakeupFd(loop.wakeup()->write_fd());
-  static_cast<void>(previous);
+  return loop.wakeup()->write_fd();
 }
 
 void bind_running(py::class_<Loop>& type) {
@@ -110,8 +115,10 @@ void bind_running(py::class_<Loop>& type) {
       .def_readwrite("slow_callback_duration", &Loop::slow_callback_duration)
       .def("_mint_handle", &mint_handle)
       .def("_add_callback", &add_callback)
-      .def("_attach_signals", &attach_signals)
-      .def("_detach_signals", [](Loop& /*loop*/) { PySignal_SetWakeupFd(-1); })
+      .def("_keep_signals", [](Loop& loop, bool keep) { loop.signals().keep(keep); })
+      .def_property_readonly("_wakeup_fd", &wakeup_fd)
+      .def_property_readonly("_debug", &Loop::debug)
+      .def_property_readonly("_current_handle", &current_handle)
       .def("set_task_factory", &set_task_factory, py::arg("factory"),
            "Set the callable that makes tasks, factory(loop, coro, **kwargs), or None.")
       .def("get_task_factory", &get_task_factory, "Return the task factory, or None.")
@@ -142,6 +149,12 @@ void bind_loop(py::module_& module) {
   add_fast_methods(reinterpret_cast<PyTypeObject*>(type.ptr()));
   bind_running(type);
   bind_transport_factories(type);
+  type.def("_literal_address_info",
+           [](const Loop& /*loop*/, const py::object& host, const py::object& port,
+              const py::object& family, const py::object& kind, const py::object& proto,
+              const py::object& flags) {
+             return literal_address_info(host, port, family, kind, proto, flags);
+           });
 }
 
 }  // namespace cxxloop

@@ -4,8 +4,10 @@
 #include "cpython/errors.h"
 #include "cpython/names.h"
 #include "cpython/ref.h"
+#include "cpython/stdlib.h"
 #include "loop/futures.h"
 #include "loop/loop.h"
+#include "sockets/socket_operation.h"
 
 namespace cxxloop {
 
@@ -47,12 +49,19 @@ bool read_call(const char* method, PyObject* const* arguments, Py_ssize_t count,
   return true;
 }
 
+// As futures and tasks call: no keyword, or the interned name alone.
+bool has_only_context(PyObject* keywords) {
+  return keywords == nullptr ||
+         (PyTuple_GET_SIZE(keywords) == 1 && PyTuple_GET_ITEM(keywords, 0) == names.context);
+}
+
 PyObject* call_soon(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
                     PyObject* keywords) {
   return guarded([&]() -> PyObject* {
     Call call;
-    if (keywords == nullptr && count > 0) [[likely]] {
-      call = {arguments[0], arguments + 1, count - 1, nullptr};
+    if (count > 0 && has_only_context(keywords)) [[likely]] {
+      call = {arguments[0], arguments + 1, count - 1,
+              keywords == nullptr ? nullptr : arguments[count]};
     } else if (!read_call("call_soon", arguments, count, keywords, nullptr, nullptr, call)) {
       return nullptr;
     }
@@ -256,6 +265,38 @@ PyObject* ensure_fd_no_transport(PyObject* self, PyObject* file) {
   });
 }
 
+// Natively for plain sockets; the Python coroutine checks and serves everything else.
+PyObject* sock_operation(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                         PyObject* keywords, SocketOperation::Kind kind, PyObject* python_method) {
+  return guarded([&]() -> PyObject* {
+    Loop& loop = Loop::of(self);
+    if (count == 2 && keywords == nullptr && !loop.debug() &&
+        Py_IS_TYPE(arguments[0], reinterpret_cast<PyTypeObject*>(stdlib.socket_type))) {
+      return make_socket_operation(loop, kind, arguments[0], arguments[1]);
+    }
+    const Ref method = steal(PyObject_GetAttr(self, python_method));
+    return PyObject_Vectorcall(method.ptr(), arguments, static_cast<std::size_t>(count), keywords);
+  });
+}
+
+PyObject* sock_recv(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                    PyObject* keywords) {
+  return sock_operation(self, arguments, count, keywords, SocketOperation::Kind::kReceive,
+                        names._sock_recv);
+}
+
+PyObject* sock_recv_into(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                         PyObject* keywords) {
+  return sock_operation(self, arguments, count, keywords, SocketOperation::Kind::kReceiveInto,
+                        names._sock_recv_into);
+}
+
+PyObject* sock_sendall(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                       PyObject* keywords) {
+  return sock_operation(self, arguments, count, keywords, SocketOperation::Kind::kSendAll,
+                        names._sock_sendall);
+}
+
 template <class Function>
 PyCFunction function(Function* method) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method));
@@ -305,6 +346,14 @@ PyMethodDef fast_methods[] = {
      "remove_reader($self, fd, /)\n--\n\nStop watching; return whether `fd` had a reader."},
     {"remove_writer", remove_writer, METH_O,
      "remove_writer($self, fd, /)\n--\n\nStop watching; return whether `fd` had a writer."},
+    {"sock_recv", function(sock_recv), kKeywords,
+     "sock_recv($self, sock, n)\n--\n\n"
+     "Return at most `n` bytes from a non-blocking socket; b'' at the end of the stream."},
+    {"sock_recv_into", function(sock_recv_into), kKeywords,
+     "sock_recv_into($self, sock, buf)\n--\n\n"
+     "Receive into a writable buffer; return the number of bytes."},
+    {"sock_sendall", function(sock_sendall), kKeywords,
+     "sock_sendall($self, sock, data)\n--\n\nSend everything."},
     {"_ensure_fd_no_transport", ensure_fd_no_transport, METH_O, nullptr},
 };
 

@@ -16,6 +16,7 @@ PYBIND11_MODULE(_core, module) {
   cxxloop::probe_context_sharing();
   cxxloop::bind_handles(module);
   cxxloop::bind_transports(module);
+  cxxloop::bind_socket_operations(module);
   cxxloop::bind_loop(module);
   module.def(
       "libuv_version", [] { return std::string(uv_version_string()); },

@@ -39,6 +39,7 @@ namespace cxxloop {
   NAME(time)                                                                               \
   NAME(transport)                                                                          \
   NAME(when)                                                                               \
+  NAME(_asyncio_future_blocking)                                                           \
   NAME(_attach)                                                                            \
   NAME(_check_callback)                                                                    \
   NAME(_check_thread)                                                                      \
@@ -47,7 +48,10 @@ namespace cxxloop {
   NAME(_handle_signal)                                                                     \
   NAME(_on_accept_exhausted)                                                               \
   NAME(_report_callback_failure)                                                           \
-  NAME(_report_slow_callback)
+  NAME(_report_slow_callback)                                                              \
+  NAME(_sock_recv)                                                                         \
+  NAME(_sock_recv_into)                                                                    \
+  NAME(_sock_sendall)
 
 struct Names {
 #define CXXLOOP_NAME(text) PyObject* text;

@@ -9,23 +9,24 @@ FdWatchers::Watch& FdWatchers::at(int fd) {
 }
 
 int FdWatchers::arm(int fd, const Watch& watch, Direction direction) {
-  if (watch.has(direction)) return 0;
   const unsigned before = watch.events();
+  if (watch.has(direction)) {
+    // The one to be replaced may have watched a descriptor that was closed meanwhile, with
+    // the number in use again: that one has to be watched.
+    return poller_.watch(fd, before, before);
+  }
   const unsigned added = direction == kReader ? kPollReadable : kPollWritable;
   const int error = poller_.watch(fd, before, before | added);
   if (error == 0) ++watched_;
   return error;
 }
 
-void FdWatchers::release(Watch& watch, Direction direction, bool debug) {
-  Handle* const handle = watch.handle[direction];
-  EventTarget* const target = watch.target[direction];
-  watch.handle[direction] = nullptr;
-  watch.target[direction] = nullptr;
-  if (handle != nullptr) {
+// Lets go of what watched; runs code of the program, so the table may change meanwhile.
+void FdWatchers::drop(const Watch& watch, Direction direction, bool debug) {
+  if (Handle* const handle = watch.handle[direction]) {
     cancel_handle(handle, debug);
     Py_DECREF(handle->object());
-  } else if (target != nullptr) {
+  } else if (const EventTarget* const target = watch.target[direction]) {
     Py_DECREF(target->owner());
   }
 }
@@ -36,12 +37,10 @@ int FdWatchers::set(int fd, Direction direction, Handle* handle, bool debug) {
   if (error != 0) return error;
   Py_INCREF(handle->object());
   HandlePool::expose(handle);
-  Handle* const replaced = watch.handle[direction];
+  const Watch replaced = watch;
   watch.handle[direction] = handle;
-  if (replaced != nullptr) {
-    cancel_handle(replaced, debug);
-    Py_DECREF(replaced->object());
-  }
+  watch.target[direction] = nullptr;
+  drop(replaced, direction, debug);
   return 0;
 }
 
@@ -51,7 +50,10 @@ int FdWatchers::set(int fd, Direction direction, EventTarget* target) {
   if (error != 0) return error;
   if (watch.target[direction] == target) return 0;
   Py_INCREF(target->owner());
+  const Watch replaced = watch;
+  watch.handle[direction] = nullptr;
   watch.target[direction] = target;
+  drop(replaced, direction, false);
   return 0;
 }
 
@@ -64,8 +66,16 @@ bool FdWatchers::remove(int fd, Direction direction, bool debug) {
   // Fails when the descriptor is closed already; then the kernel has forgotten it.
   poller_.watch(fd, before, before & ~removed);
   --watched_;
-  release(watch, direction, debug);
+  const Watch removed_watch = watch;
+  watch.handle[direction] = nullptr;
+  watch.target[direction] = nullptr;
+  drop(removed_watch, direction, debug);
   return true;
+}
+
+EventTarget* FdWatchers::target(int fd, Direction direction) const {
+  const auto index = static_cast<std::size_t>(fd);
+  return fd >= 0 && index < watches_.size() ? watches_[index].target[direction] : nullptr;
 }
 
 EventTarget* FdWatchers::transport(int fd) const {

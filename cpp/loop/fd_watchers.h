@@ -30,6 +30,9 @@ class FdWatchers {
   // Returns whether something watched. A handle is cancelled.
   bool remove(int fd, Direction direction, bool debug);
 
+  // The native target that watches `fd` in that direction, or null.
+  [[nodiscard]] EventTarget* target(int fd, Direction direction) const;
+
   // The transport that owns `fd`, or null; the watchers only remember it.
   [[nodiscard]] EventTarget* transport(int fd) const;
   void set_transport(int fd, EventTarget* transport);
@@ -62,7 +65,7 @@ class FdWatchers {
 
   Watch& at(int fd);
   int arm(int fd, const Watch& watch, Direction direction);
-  void release(Watch& watch, Direction direction, bool debug);
+  static void drop(const Watch& watch, Direction direction, bool debug);
   bool dispatch(Watch& watch, Direction direction, ReadyQueue& ready);
 
   Poller& poller_;

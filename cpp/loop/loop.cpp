@@ -265,11 +265,14 @@ bool Loop::run_timed(Handle* handle) {
   double started = 0;
   double ended = 0;
   if (!clock_.now(started)) return false;
-  if (!call(handle)) return false;
+  HandlePool::expose(handle);
+  current_handle_ = handle;
+  const bool succeeded = call(handle);
+  current_handle_ = nullptr;
+  if (!succeeded) return false;
   contexts_.leave();
   if (!clock_.now(ended)) return false;
   if (ended - started < slow_callback_duration) return true;
-  HandlePool::expose(handle);
   const Ref elapsed = steal(PyFloat_FromDouble(ended - started));
   const Ref result = steal(PyObject_CallMethodObjArgs(self_, names._report_slow_callback,
                                                       handle->object(), elapsed.ptr(), nullptr));
@@ -384,7 +387,10 @@ PyObject* Loop::call_soon_threadsafe(const Call& call) {
   ready_.push(handle);
   if (gate_.waiting() && !woken_) {
     woken_ = true;
+    // Without the GIL, because the loop will want it as soon as it is awake.
+    Py_BEGIN_ALLOW_THREADS;
     wakeup_->wake();
+    Py_END_ALLOW_THREADS;
   }
   return handle->object();
 }

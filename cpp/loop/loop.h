@@ -68,6 +68,9 @@ class Loop {
   bool watch(int fd, FdWatchers::Direction direction, const Call& call, PyObject** handle);
   bool watch(int fd, FdWatchers::Direction direction, EventTarget* target);
   bool unwatch(int fd, FdWatchers::Direction direction);
+  [[nodiscard]] EventTarget* watched(int fd, FdWatchers::Direction direction) const {
+    return fds_.target(fd, direction);
+  }
   void set_transport(int fd, EventTarget* transport) { fds_.set_transport(fd, transport); }
   [[nodiscard]] EventTarget* transport(int fd) const { return fds_.transport(fd); }
 
@@ -92,6 +95,7 @@ class Loop {
   [[nodiscard]] PyObject* self() const { return self_; }
   [[nodiscard]] bool debug() const { return debug_; }
   void set_debug(bool debug) { debug_ = debug; }
+  [[nodiscard]] Handle* current_handle() const { return current_handle_; }
   Clock& clock() { return clock_; }
   Contexts& contexts() { return contexts_; }
   [[nodiscard]] const ReadyQueue& ready() const { return ready_; }
@@ -141,6 +145,7 @@ class Loop {
   std::vector<EventTarget*> flushes_;  // owns a reference to each owner
   std::unique_ptr<char[]> read_buffer_;
 
+  Handle* current_handle_ = nullptr;  // debug mode: the one that runs; borrowed
   unsigned long thread_id_ = 0;
   unsigned fork_generation_;
   std::size_t run_since_poll_ = 0;

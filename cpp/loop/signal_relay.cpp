@@ -9,17 +9,18 @@ namespace cxxloop {
 
 void SignalRelay::attach() {
   const int previous = PySignal_SetWakeupFd(wakeup_.write_fd());
-  // add_signal_handler() may have set our own descriptor already; then it stays.
-  previous_fd_ = previous;
+  if (previous != wakeup_.write_fd()) previous_fd_ = previous;
   attached_ = true;
 }
 
 void SignalRelay::detach() {
   if (!attached_) return;
   attached_ = false;
+  if (kept_) return;
   const int current = PySignal_SetWakeupFd(previous_fd_);
   // Somebody chose another one during the run: theirs stays, as it would with asyncio.
   if (current != wakeup_.write_fd()) PySignal_SetWakeupFd(current);
+  previous_fd_ = -1;
 }
 
 bool SignalRelay::deliver(PyObject* loop) {

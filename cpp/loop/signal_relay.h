@@ -24,6 +24,10 @@ class SignalRelay {
   void attach();
   void detach();
 
+  // Whether the pipe stays the wake-up descriptor between runs: while the loop has
+  // signal handlers, whose signals it must not miss.
+  void keep(bool keep) { kept_ = keep; }
+
   // Reads what has arrived, runs Python's own signal handlers, then the loop's
   // (`loop._handle_signal(number)`). Returns false with the exception that a handler raised.
   bool deliver(PyObject* loop);
@@ -33,6 +37,7 @@ class SignalRelay {
   std::vector<std::uint8_t> arrived_;
   int previous_fd_ = -1;
   bool attached_ = false;
+  bool kept_ = false;
 };
 
 }  // namespace cxxloop

@@ -1,0 +1,37 @@
+"""How long a program waits for the import of its loop."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+
+from harness.rows import probe
+
+POSITION = 90
+
+SCRIPT = """
+import sys, time
+start = time.perf_counter()
+import asyncio
+__import__(sys.argv[1]).new_event_loop().close()
+print(time.perf_counter() - start)
+"""
+
+
+@probe("import_time", "import, first loop made and closed", "ms")
+def import_time(loop_name: str) -> dict[str, float]:
+    """The median of seven fresh interpreters, asyncio's own import included."""
+    times = [
+        float(
+            subprocess.run(
+                [sys.executable, "-c", SCRIPT, loop_name],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+        )
+        * 1e3
+        for _ in range(8)
+    ]
+    return {"figure": statistics.median(times[1:])}

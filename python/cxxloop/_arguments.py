@@ -1,0 +1,42 @@
+"""Rules about arguments that several topics share."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Any
+
+
+def check_ssl_socket(sock: Any) -> None:
+    """Raise TypeError for a socket of the ssl module, which can't be waited for."""
+    ssl = sys.modules.get("ssl")
+    if ssl is not None and isinstance(sock, ssl.SSLSocket):
+        raise TypeError("Socket cannot be of type SSLSocket")
+
+
+def check_ssl_timeouts(handshake: float | None, shutdown: float | None, *, tls: bool) -> None:
+    """Raise ValueError for timeouts that only TLS knows."""
+    if tls:
+        return
+    if handshake is not None:
+        raise ValueError("ssl_handshake_timeout is only meaningful with ssl")
+    if shutdown is not None:
+        raise ValueError("ssl_shutdown_timeout is only meaningful with ssl")
+
+
+def check_stream_socket(sock: Any) -> None:
+    """Raise ValueError unless it is a stream socket."""
+    if sock.type != socket.SOCK_STREAM:
+        raise ValueError(f"A Stream Socket was expected, got {sock!r}")
+
+
+def check_unix_stream_socket(sock: Any) -> None:
+    """Raise ValueError unless it is a Unix stream socket."""
+    if sock.family != socket.AF_UNIX or sock.type != socket.SOCK_STREAM:
+        raise ValueError(f"A UNIX Domain Stream Socket was expected, got {sock!r}")
+
+
+def refuse_tls(ssl: Any) -> None:
+    """Raise NotImplementedError where TLS is asked for."""
+    if ssl:
+        raise NotImplementedError("cxxloop has no TLS yet")
