@@ -32,7 +32,7 @@ async def main(unfinished: list[AsyncGenerator[int, None]]) -> None:
 
     averages = average()
     await anext(averages)
-    print([await averages.asend(number) for number in (10, 20, 60)])
+    print([await averages.asend(number) for number in (10, 20, 60)])  # codespell:ignore asend
     await averages.aclose()
 
     async with contextlib.aclosing(ticks(1000)) as stream:

@@ -91,8 +91,8 @@ class Meter {
     if (latencies_.size() < latencies_.capacity()) {
       latencies_.push_back(static_cast<float>((at - sent) * 1e6));
     }
-    const bool enough = options_.count != 0 ? requests_ >= options_.count
-                                            : at - start_ >= options_.seconds;
+    const bool enough =
+        options_.count != 0 ? requests_ >= options_.count : at - start_ >= options_.seconds;
     if (enough) finish(at);
   }
 
@@ -102,9 +102,8 @@ class Meter {
     std::printf(
         "{\"requests\": %llu, \"seconds\": %.6f, \"rate\": %.3f, \"cpu_us\": %.5f, "
         "\"user_us\": %.5f, \"client_us\": %.5f, \"p50_us\": %.1f, \"p99_us\": %.1f}\n",
-        static_cast<unsigned long long>(requests_), spent_,
-        static_cast<double>(requests_) / spent_, server_cpu_ * each, server_user_ * each,
-        client_cpu_ * each, latency(0.50), latency(0.99));
+        static_cast<unsigned long long>(requests_), spent_, static_cast<double>(requests_) / spent_,
+        server_cpu_ * each, server_user_ * each, client_cpu_ * each, latency(0.50), latency(0.99));
   }
 
  private:

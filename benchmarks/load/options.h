@@ -21,9 +21,9 @@ inline void check(bool ok, const char* what) {
 // The command line, one `--name value` for each field.
 struct Options {
   std::string mode = "steady";
-  std::string path;     // of a Unix socket; empty for TCP
-  int port = 0;         // on 127.0.0.1
-  int connections = 1;  // each with one request outstanding
+  std::string path;       // of a Unix socket; empty for TCP
+  int port = 0;           // on 127.0.0.1
+  int connections = 1;    // each with one request outstanding
   unsigned messages = 1;  // what one request counts as
   size_t request = 1024;
   size_t response = 1024;

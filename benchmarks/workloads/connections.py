@@ -31,18 +31,24 @@ async def idle_memory(listener: socket.socket) -> object:
 
 @network(
     "busy_thread_8",
-    "echo beside a busy thread, 1 KiB x 8",
+    "beside a busy thread, echo, 1 KiB x 8",
     Load(8, 1024, 1024),
     figure="rate",
     pin_server=False,
     longer=4,
 )
 @network(
+    "busy_thread_8_one_cpu",
+    "busy thread, one processor, 1 KiB x 8",
+    Load(8, 1024, 1024),
+    figure="rate",
+    longer=4,
+)
+@network(
     "busy_thread_8_pipelined",
-    "the same, 16 pipelined on each",
+    "busy thread, one processor, 16 at once",
     Load(8, 16 * 1024, 16 * 1024, messages=16),
     figure="rate",
-    pin_server=False,
     longer=4,
 )
 async def busy_thread(listener: socket.socket) -> object:

@@ -214,7 +214,7 @@ int free_descriptor_of(Loop& loop, PyObject* file) {
 }
 
 PyObject* add_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
-                      const char* method, FdWatchers::Direction direction) {
+                      const char* method, FdWatchers::Direction direction, bool return_handle) {
   return guarded([&]() -> PyObject* {
     if (count < 2) {
       PyErr_Format(PyExc_TypeError, "Loop.%s() missing %zd required positional argument%s", method,
@@ -227,35 +227,32 @@ PyObject* add_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
     PyObject* handle = nullptr;
     const Call call{arguments[1], arguments + 2, count - 2, nullptr};
     if (!loop.watch(fd, direction, call, &handle)) return nullptr;
+    if (return_handle) return handle;
     Py_DECREF(handle);
     Py_RETURN_NONE;
   });
 }
 
-PyObject* remove_watcher(PyObject* self, PyObject* file, FdWatchers::Direction direction) {
+PyObject* remove_watcher(PyObject* self, PyObject* file, FdWatchers::Direction direction,
+                         bool check_transport) {
   return guarded([&]() -> PyObject* {
     Loop& loop = Loop::of(self);
-    const int fd = free_descriptor_of(loop, file);
+    const int fd = check_transport ? free_descriptor_of(loop, file) : descriptor_of(file);
     if (fd < 0) return nullptr;
     if (loop.is_closed()) Py_RETURN_FALSE;
     return PyBool_FromLong(loop.unwatch(fd, direction));
   });
 }
 
-PyObject* add_reader(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
-  return add_watcher(self, arguments, count, "add_reader", FdWatchers::kReader);
+template <FdWatchers::Direction direction, bool return_handle>
+PyObject* add_method_of(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+  const char* const name = direction == FdWatchers::kReader ? "add_reader" : "add_writer";
+  return add_watcher(self, arguments, count, name, direction, return_handle);
 }
 
-PyObject* add_writer(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
-  return add_watcher(self, arguments, count, "add_writer", FdWatchers::kWriter);
-}
-
-PyObject* remove_reader(PyObject* self, PyObject* file) {
-  return remove_watcher(self, file, FdWatchers::kReader);
-}
-
-PyObject* remove_writer(PyObject* self, PyObject* file) {
-  return remove_watcher(self, file, FdWatchers::kWriter);
+template <FdWatchers::Direction direction, bool check_transport>
+PyObject* remove_method_of(PyObject* self, PyObject* file) {
+  return remove_watcher(self, file, direction, check_transport);
 }
 
 PyObject* ensure_fd_no_transport(PyObject* self, PyObject* file) {
@@ -336,16 +333,20 @@ PyMethodDef fast_methods[] = {
     {"create_task", function(create_task), kKeywords,
      "create_task($self, coro, **kwargs)\n--\n\n"
      "Schedule a coroutine; return its asyncio.Task, or what the task factory returns."},
-    {"add_reader", function(add_reader), METH_FASTCALL,
+    {"add_reader", function(add_method_of<FdWatchers::kReader, false>), METH_FASTCALL,
      "add_reader($self, fd, callback, /, *args)\n--\n\n"
      "Call callback(*args) whenever `fd` is readable."},
-    {"add_writer", function(add_writer), METH_FASTCALL,
+    {"add_writer", function(add_method_of<FdWatchers::kWriter, false>), METH_FASTCALL,
      "add_writer($self, fd, callback, /, *args)\n--\n\n"
      "Call callback(*args) whenever `fd` is writable."},
-    {"remove_reader", remove_reader, METH_O,
+    {"remove_reader", remove_method_of<FdWatchers::kReader, true>, METH_O,
      "remove_reader($self, fd, /)\n--\n\nStop watching; return whether `fd` had a reader."},
-    {"remove_writer", remove_writer, METH_O,
+    {"remove_writer", remove_method_of<FdWatchers::kWriter, true>, METH_O,
      "remove_writer($self, fd, /)\n--\n\nStop watching; return whether `fd` had a writer."},
+    {"_add_reader", function(add_method_of<FdWatchers::kReader, true>), METH_FASTCALL, nullptr},
+    {"_add_writer", function(add_method_of<FdWatchers::kWriter, true>), METH_FASTCALL, nullptr},
+    {"_remove_reader", remove_method_of<FdWatchers::kReader, false>, METH_O, nullptr},
+    {"_remove_writer", remove_method_of<FdWatchers::kWriter, false>, METH_O, nullptr},
     {"sock_recv", function(sock_recv), kKeywords,
      "sock_recv($self, sock, n)\n--\n\n"
      "Return at most `n` bytes from a non-blocking socket; b'' at the end of the stream."},
