@@ -1,6 +1,9 @@
+#include <pybind11/pybind11.h>
+#include <structmember.h>
+
 #include <cstddef>
 #include <cstring>
-#include <system_error>
+#include <ctime>
 
 #include "bindings/bindings.h"
 #include "cpython/errors.h"
@@ -106,7 +109,9 @@ PyObject* cancelled(PyObject* self, PyObject* /*unused*/) {
   return get_cancelled(self, nullptr);
 }
 
+#if PY_VERSION_HEX >= 0x030C0000
 PyObject* context_method(PyObject* self, PyObject* /*unused*/) { return get_context(self, nullptr); }
+#endif
 
 PyObject* when(PyObject* self, PyObject* /*unused*/) { return get_when(self, nullptr); }
 

@@ -31,6 +31,7 @@ void import_stdlib() {
   stdlib.extract_stack = import_name("asyncio.format_helpers", "extract_stack");
   stdlib.set_running_loop = import_name("asyncio", "_set_running_loop");
   stdlib.get_running_loop = import_name("asyncio", "_get_running_loop");
+  stdlib.set_wakeup_fd = import_name("_signal", "set_wakeup_fd");
   stdlib.main_thread = import_name("threading", "main_thread");
   stdlib.logger = import_name("asyncio.log", "logger");
   stdlib.empty_tuple = steal(PyTuple_New(0)).release().ptr();

@@ -19,6 +19,7 @@ struct Stdlib {
   PyObject* extract_stack;          // asyncio.format_helpers.extract_stack
   PyObject* set_running_loop;       // asyncio._set_running_loop
   PyObject* get_running_loop;       // asyncio._get_running_loop
+  PyObject* set_wakeup_fd;          // signal.set_wakeup_fd
   PyObject* main_thread;            // threading.main_thread
   PyObject* logger;                 // asyncio.log.logger
   PyObject* empty_tuple;

@@ -1,0 +1,23 @@
+# Each target sets up what it needs; see CONTRIBUTING.md. PYTHON=… chooses the interpreter,
+# ARGS=… goes to the program behind the target.
+.PHONY: help demo test check format dev conformance bench dist clean
+
+help:
+	@echo 'make demo         build, then run an echo server and client and aiohttp on cxxloop'
+	@echo 'make test         build, then run the whole test suite (ARGS: for pytest)'
+	@echo 'make check        format, lint, types, stub and spelling (ARGS: names of single checks)'
+	@echo 'make format       let clang-format and ruff format the sources'
+	@echo 'make dev          an importable build tree in build/dev, built anew in seconds'
+	@echo "make conformance  CPython's own asyncio tests on cxxloop, a table per class"
+	@echo 'make bench        compare with other event loops (ARGS: for benchmarks/run.py)'
+	@echo 'make dist         sdist and wheel in dist/'
+	@echo 'make clean        remove everything that was built'
+	@echo 'PYTHON=/path/to/python chooses the interpreter, 3.11 or newer.'
+
+export PYTHON
+
+demo test conformance bench check format dev dist:
+	@bash tools/$@.sh $(ARGS)
+
+clean:
+	rm -rf build dist

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Runs CPython's own asyncio tests on cxxloop; arguments go to tests/conformance/run.py.
+source "$(dirname "$0")/common.sh"
+provide_python
+provide_build_tools
+provide_venv test
+provide_cxxloop
+exec "$VENV/bin/python" tests/conformance/run.py --python "$VENV/bin/python" "$@"
