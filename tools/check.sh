@@ -14,7 +14,13 @@ cpp_files() { find cpp benchmarks \( -name '*.h' -o -name '*.cpp' \) "$@" | sort
 configure() { cmake --preset "$1" -B "build/$2" -DPython_EXECUTABLE="$bin/python" "${@:3}" >"$LOGS/configure-$2.log" 2>&1 ||
   { cat "$LOGS/configure-$2.log"; return 1; }; }
 
-check_format() { cpp_files | xargs clang-format --dry-run --Werror; }
+check_format() {
+  local file wrong=0
+  for file in $(cpp_files); do
+    clang-format "$file" | cmp -s - "$file" || { say "   $file is not formatted (make format)"; wrong=1; }
+  done
+  return "$wrong"
+}
 
 check_compile() {
   configure dev "dev-$PYTHON_TAG" &&
@@ -27,7 +33,7 @@ check_headers() {
   uv=$(pkg-config --cflags libuv)
   python=$(python -c 'import sysconfig; print("-isystem", sysconfig.get_path("include"))')
   pybind=$(python -c 'import pybind11; print("-isystem", pybind11.get_include())')
-  local compile='for header; do c++ -std=c++20 -fsyntax-only -Wall -Wextra -Werror -x c++ -Icpp $FLAGS -include "$header" /dev/null || exit 255; done'
+  local compile='for header; do c++ -std=c++20 -fsyntax-only -fvisibility=hidden -Wall -Wextra -Werror -x c++ -Icpp $FLAGS -include "$header" /dev/null || exit 255; done'
   find cpp/containers cpp/uv -name '*.h' | FLAGS=$uv xargs -P "$jobs" -n 4 bash -c "$compile" _ || return 1
   find cpp -name '*.h' ! -path 'cpp/containers/*' ! -path 'cpp/uv/*' |
     FLAGS="$uv $python $pybind" xargs -P "$jobs" -n 4 bash -c "$compile" _
@@ -35,13 +41,19 @@ check_headers() {
 
 # As users compile it, but without what only the optimiser reads.
 check_tidy() {
-  configure release tidy -DCXXLOOP_LTO=OFF -DCXXLOOP_PCH=OFF || return 1
-  find cpp -name '*.cpp' | sort | xargs -P "$jobs" -n 3 clang-tidy -p build/tidy --quiet 2>"$LOGS/tidy-notes.log"
+  configure release "tidy-$PYTHON_TAG" -DCXXLOOP_LTO=OFF -DCXXLOOP_PCH=OFF || return 1
+  find cpp -name '*.cpp' | sort | xargs -P "$jobs" -n 3 clang-tidy -p "build/tidy-$PYTHON_TAG" --quiet 2>"$LOGS/tidy-notes.log"
 }
 
 check_ruff() { ruff check . && ruff format --check .; }
 
-check_mypy() { mypy python/cxxloop; }
+check_mypy() {
+  local version
+  for version in 3.11 3.12 3.14; do
+    say "   as of Python $version"
+    mypy --python-version "$version" python/cxxloop || return 1
+  done
+}
 
 check_stub() {
   [ -d "build/dev-$PYTHON_TAG/cxxloop" ] || check_compile || return 1

@@ -1,7 +1,7 @@
 """asyncio's event loop in C++: the same behaviour, faster.
 
-    import asyncio, cxxloop
-    cxxloop.run(main())
+import asyncio, cxxloop
+cxxloop.run(main())
 """
 
 from __future__ import annotations

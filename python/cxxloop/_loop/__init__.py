@@ -14,11 +14,12 @@ from cxxloop._loop.servers import ServersMixin
 from cxxloop._loop.signals import SignalsMixin
 from cxxloop._loop.sockets import SocketsMixin
 from cxxloop._loop.tasks import TasksMixin
+from cxxloop._loop.unix_servers import UnixServersMixin
 
 __all__ = ["Loop"]
 
 
-class Loop(
+class Loop(  # type: ignore[misc]  # typeshed binds the arguments of callbacks
     LifecycleMixin,
     TasksMixin,
     FailuresMixin,
@@ -27,6 +28,7 @@ class Loop(
     SignalsMixin,
     SocketsMixin,
     ClientsMixin,
+    UnixServersMixin,
     ServersMixin,
     _core.Loop,
     asyncio.AbstractEventLoop,

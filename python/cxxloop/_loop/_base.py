@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cxxloop import _core
 
-    class LoopBase(_core.Loop, asyncio.AbstractEventLoop):
+    class LoopBase(_core.Loop, asyncio.AbstractEventLoop):  # type: ignore[misc]
         """The native loop, and the names that topics use of one another."""
 
         _default_executor: Any
@@ -19,3 +19,16 @@ if TYPE_CHECKING:
         def _abandon_executors(self) -> None: ...
         def _check_callback(self, callback: object, method: str) -> None: ...
         def _stop_serving(self, sock: Any) -> None: ...
+        async def _ensure_resolved(
+            self,
+            address: Any,
+            *,
+            family: int = 0,
+            type: int = ...,
+            proto: int = 0,
+            flags: int = 0,
+            loop: Any,
+        ) -> list[Any]: ...
+        async def _create_connection_transport(
+            self, sock: Any, protocol_factory: Any, context: Any = None
+        ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]: ...

@@ -27,8 +27,6 @@ else:
 
 _ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
-_HAS_ALL_ERRORS = sys.version_info >= (3, 12)
-
 
 def _raise_connect_errors(groups: Sequence[list[OSError]], all_errors: bool) -> None:
     """Raise what belongs to a connection that no address gave."""
@@ -97,9 +95,12 @@ class ClientsMixin(LoopBase):
                 attempts = (
                     lambda info=info: self._connect_sock(errors, info, local) for info in infos
                 )
-                race = await staggered.staggered_race(attempts, happy_eyeballs_delay, loop=self)
-                if race[0] is not None:
-                    return race[0]
+                race: Any = await staggered.staggered_race(
+                    attempts, happy_eyeballs_delay, loop=self
+                )
+                winner: socket.socket | None = race[0]
+                if winner is not None:
+                    return winner
             _raise_connect_errors(errors, all_errors)
             raise AssertionError  # The line above always raises.
         finally:
@@ -108,7 +109,7 @@ class ClientsMixin(LoopBase):
     async def _resolve_for_connect(
         self, address: Any, family: int, proto: int, flags: int
     ) -> list[AddressInfo]:
-        infos = await self._ensure_resolved(
+        infos: list[AddressInfo] = await self._ensure_resolved(
             address,
             family=family,
             type=socket.SOCK_STREAM,
@@ -176,7 +177,7 @@ class ClientsMixin(LoopBase):
             )
         return transport, protocol
 
-    if _HAS_ALL_ERRORS:
+    if sys.version_info >= (3, 12):
 
         async def create_connection(  # type: ignore[override]
             self,

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 else:
     LoopBase = object
 
-_HAS_TIMEOUT = sys.version_info >= (3, 12)
-
 
 class ExecutorsMixin(LoopBase):
     """Functions that run in other threads or processes."""
@@ -33,7 +31,7 @@ class ExecutorsMixin(LoopBase):
         self._executor_shutdown_called = False
         super().__init__()
 
-    def run_in_executor(
+    def run_in_executor(  # type: ignore[override]
         self,
         executor: concurrent.futures.Executor | None,
         func: Callable[..., Any],
@@ -97,7 +95,7 @@ class ExecutorsMixin(LoopBase):
         else:
             thread.join()
 
-    if _HAS_TIMEOUT:
+    if sys.version_info >= (3, 12):
 
         async def shutdown_default_executor(self, timeout: float | None = None) -> None:
             """Wait for the default executor's threads, at most `timeout` seconds.
@@ -151,9 +149,7 @@ def _post_outcome(
             loop.call_soon_threadsafe(_take_outcome, future, source)
 
 
-def _take_outcome(
-    future: asyncio.Future[Any], source: concurrent.futures.Future[Any]
-) -> None:
+def _take_outcome(future: asyncio.Future[Any], source: concurrent.futures.Future[Any]) -> None:
     if future.cancelled():
         return
     if source.cancelled():

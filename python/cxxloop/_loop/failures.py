@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import sys
 import threading
 import traceback
 from asyncio import coroutines, format_helpers, tasks
 from asyncio.log import logger
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import inspect
-import sys
 
 if TYPE_CHECKING:
     from cxxloop._loop._base import LoopBase
@@ -74,9 +73,8 @@ class FailuresMixin(LoopBase):
         if exception is not None:
             exc_info = (type(exception), exception, exception.__traceback__)
         current: Any = self._current_handle
-        if "source_traceback" not in context and current is not None:
-            if current._source_traceback:
-                context["handle_traceback"] = current._source_traceback
+        if current is not None and "source_traceback" not in context and current._source_traceback:
+            context["handle_traceback"] = current._source_traceback
         log_lines = [message]
         for key in sorted(context):
             if key in {"message", "exception"}:
@@ -161,12 +159,10 @@ class FailuresMixin(LoopBase):
 
     def _check_callback(self, callback: object, method: str) -> None:
         """Raise TypeError for what can't be a callback. Debug mode only."""
-        if coroutines.iscoroutine(callback) or _iscoroutinefunction(callback):  # type: ignore[arg-type]
+        if coroutines.iscoroutine(callback) or _iscoroutinefunction(callback):
             raise TypeError(f"coroutines cannot be used with {method}()")
         if not callable(callback):
-            raise TypeError(
-                f"a callable object was expected by {method}(), got {callback!r}"
-            )
+            raise TypeError(f"a callable object was expected by {method}(), got {callback!r}")
 
 
 _FORMAT_HAS_DEBUG = "debug" in inspect.signature(format_helpers._format_callback_source).parameters

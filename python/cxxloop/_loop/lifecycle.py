@@ -96,7 +96,7 @@ class LifecycleMixin(LoopBase):
         self._check_closed()
         self._check_running()
         new_task = not futures.isfuture(future)
-        task: asyncio.Future[T] = tasks.ensure_future(future, loop=self)
+        task: asyncio.Future[T] = tasks.ensure_future(future, loop=self)  # type: ignore[arg-type]
         if new_task:
             # The caller learns about an unfinished one from the RuntimeError below.
             task._log_destroy_pending = False  # type: ignore[attr-defined]

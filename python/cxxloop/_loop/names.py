@@ -39,7 +39,7 @@ class NamesMixin(LoopBase):
             )
         return self.run_in_executor(self._resolver, func, *args)
 
-    async def getaddrinfo(  # type: ignore[override]
+    async def getaddrinfo(
         self,
         host: Any,
         port: Any,
@@ -62,9 +62,7 @@ class NamesMixin(LoopBase):
                 known = self._literal_address_info(host, port, family, type, proto, flags)
                 if known is not None:
                     return known
-        found: list[Any] = await self._in_resolver(
-            lookup, host, port, family, type, proto, flags
-        )
+        found: list[Any] = await self._in_resolver(lookup, host, port, family, type, proto, flags)
         return found
 
     async def _ensure_resolved(

@@ -1,4 +1,4 @@
-"""create_server(), create_unix_server() and connect_accepted_socket()."""
+"""create_server() and connect_accepted_socket()."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import collections.abc
 import errno
 import os
 import socket
-import stat
 import sys
 from asyncio import tasks, trsock
 from asyncio.log import logger
@@ -20,7 +19,6 @@ from cxxloop._arguments import (
     check_ssl_socket,
     check_ssl_timeouts,
     check_stream_socket,
-    check_unix_stream_socket,
     refuse_tls,
 )
 from cxxloop._server import Server
@@ -33,11 +31,8 @@ else:
 _ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 _ACCEPT_RETRY_DELAY = 1  # seconds, as asyncio.constants
-_HAS_KEEP_ALIVE = sys.version_info >= (3, 13)
-_HAS_CLEANUP_SOCKET = sys.version_info >= (3, 13)
 _SKIPS_UNAVAILABLE_ADDRESSES = sys.version_info >= (3, 13)
 _REUSE_PORT_FOR_INET_ONLY = sys.version_info >= (3, 14)
-_ABSTRACT = (0, "\x00")
 
 
 def _set_reuse_port(sock: socket.socket) -> None:
@@ -47,8 +42,7 @@ def _set_reuse_port(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     except OSError:
         raise ValueError(
-            "reuse_port not supported by socket module, "
-            "SO_REUSEPORT defined but not implemented."
+            "reuse_port not supported by socket module, SO_REUSEPORT defined but not implemented."
         ) from None
 
 
@@ -60,44 +54,8 @@ def _hosts(host: Any) -> Iterable[Any]:
     return host
 
 
-def _remove_stale(path: Any) -> None:
-    """Remove the socket file that a server which is gone has left."""
-    if path[0] in _ABSTRACT:
-        return
-    try:
-        if stat.S_ISSOCK(os.stat(path).st_mode):
-            os.remove(path)
-    except FileNotFoundError:
-        pass
-    except OSError as exc:
-        logger.error("Unable to check or remove stale UNIX socket %r: %r", path, exc)
-
-
-def _bound_unix_socket(path: Any) -> socket.socket:
-    path = os.fspath(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        _remove_stale(path)
-        sock.bind(path)
-    except BaseException as exc:
-        sock.close()
-        if isinstance(exc, OSError) and exc.errno == errno.EADDRINUSE:
-            message = f"Address {path!r} is already in use"
-            raise OSError(errno.EADDRINUSE, message) from None
-        raise
-    return sock
-
-
 class ServersMixin(LoopBase):
     """Incoming connections."""
-
-    _unix_server_sockets: dict[Any, int]  # of those whose file is ours: its inode
-
-    def __init__(self) -> None:
-        self._unix_server_sockets = {}
-        super().__init__()
-
-    # TCP
 
     async def _create_server_getaddrinfo(
         self, host: Any, port: Any, family: int, flags: int
@@ -234,7 +192,7 @@ class ServersMixin(LoopBase):
             logger.info("%r is serving", server)
         return server
 
-    if _HAS_KEEP_ALIVE:
+    if sys.version_info >= (3, 13):
 
         async def create_server(  # type: ignore[override]
             self,
@@ -317,130 +275,9 @@ class ServersMixin(LoopBase):
                 start_serving=start_serving,
             )
 
-    # Unix
-
-    async def _create_unix_server(
-        self,
-        protocol_factory: _ProtocolFactory,
-        path: Any,
-        sock: Any,
-        backlog: int,
-        ssl: Any,
-        ssl_handshake_timeout: float | None,
-        ssl_shutdown_timeout: float | None,
-        start_serving: bool,
-        cleanup_socket: bool,
-    ) -> Server:
-        if isinstance(ssl, bool):
-            raise TypeError("ssl argument must be an SSLContext or None")
-        check_ssl_timeouts(ssl_handshake_timeout, ssl_shutdown_timeout, tls=bool(ssl))
-        if path is not None:
-            if sock is not None:
-                raise ValueError("path and sock can not be specified at the same time")
-            refuse_tls(ssl)
-            sock = _bound_unix_socket(path)
-        else:
-            if sock is None:
-                raise ValueError("path was not specified, and no sock specified")
-            check_unix_stream_socket(sock)
-            refuse_tls(ssl)
-        if cleanup_socket:
-            self._remember_socket_file(sock)
-        sock.setblocking(False)
-        server = Server(self, [sock], protocol_factory, backlog)
-        if start_serving:
-            await server.start_serving()
-        return server
-
-    if _HAS_CLEANUP_SOCKET:
-
-        async def create_unix_server(  # type: ignore[override]
-            self,
-            protocol_factory: _ProtocolFactory,
-            path: Any = None,
-            *,
-            sock: Any = None,
-            backlog: int = 100,
-            ssl: Any = None,
-            ssl_handshake_timeout: float | None = None,
-            ssl_shutdown_timeout: float | None = None,
-            start_serving: bool = True,
-            cleanup_socket: bool = True,
-        ) -> Server:
-            """Create a server on a Unix stream socket; return its Server.
-
-            A stale socket file at `path` is replaced; with `cleanup_socket` ours is removed when
-            the server closes. Raises OSError. Stands in for asyncio's
-            loop.create_unix_server().
-            """
-            return await self._create_unix_server(
-                protocol_factory,
-                path,
-                sock,
-                backlog,
-                ssl,
-                ssl_handshake_timeout,
-                ssl_shutdown_timeout,
-                start_serving,
-                cleanup_socket,
-            )
-
-    else:
-
-        async def create_unix_server(  # type: ignore[override]
-            self,
-            protocol_factory: _ProtocolFactory,
-            path: Any = None,
-            *,
-            sock: Any = None,
-            backlog: int = 100,
-            ssl: Any = None,
-            ssl_handshake_timeout: float | None = None,
-            ssl_shutdown_timeout: float | None = None,
-            start_serving: bool = True,
-        ) -> Server:
-            """Create a server on a Unix stream socket; return its Server.
-
-            A stale socket file at `path` is replaced. Raises OSError. Stands in for asyncio's
-            loop.create_unix_server().
-            """
-            return await self._create_unix_server(
-                protocol_factory,
-                path,
-                sock,
-                backlog,
-                ssl,
-                ssl_handshake_timeout,
-                ssl_shutdown_timeout,
-                start_serving,
-                False,
-            )
-
-    def _remember_socket_file(self, sock: Any) -> None:
-        path = sock.getsockname()
-        if not path or path[0] in _ABSTRACT:
-            return
-        try:
-            self._unix_server_sockets[sock] = os.stat(path).st_ino
-        except FileNotFoundError:
-            pass
-
-    # Both
-
     def _stop_serving(self, sock: Any) -> None:
-        inode = self._unix_server_sockets.pop(sock, None)
-        path = sock.getsockname() if inode is not None else None
         self._unlisten(sock)
         sock.close()
-        if inode is None:
-            return
-        try:
-            if os.stat(path).st_ino == inode:  # Nobody has replaced it.
-                os.unlink(path)
-        except FileNotFoundError:
-            pass
-        except OSError as exc:
-            logger.error("Unable to clean up listening UNIX socket %r: %r", path, exc)
 
     def _on_accept_exhausted(
         self,

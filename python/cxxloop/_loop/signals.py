@@ -37,7 +37,9 @@ class SignalsMixin(LoopBase):
         self._signal_handlers = {}
         super().__init__()
 
-    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
         """Call callback(*args) in the loop whenever the signal `sig` arrives.
 
         Raises ValueError for an invalid number, RuntimeError outside the main thread or for a

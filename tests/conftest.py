@@ -1,0 +1,60 @@
+"""Fixtures for every test: loops of both kinds, and guards that nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+from collections.abc import Iterator
+
+import cxxloop
+import pytest
+
+from tests.support.loops import LOOP_FACTORIES, close_loop
+
+
+@pytest.fixture(params=sorted(LOOP_FACTORIES))
+def any_loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
+    """A new loop, once cxxloop's and once asyncio's: where they disagree, asyncio is right."""
+    loop = LOOP_FACTORIES[request.param]()
+    yield loop
+    close_loop(loop)
+
+
+@pytest.fixture
+def loop() -> Iterator[cxxloop.Loop]:
+    """A new loop of cxxloop."""
+    made = cxxloop.Loop()
+    yield made
+    close_loop(made)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fails a test that leaves a descriptor, a thread or a child process."""
+    gc.collect()
+    descriptors = set(os.listdir("/proc/self/fd"))
+    threads = set(threading.enumerate())
+    yield
+    gc.collect()
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(5)
+    left = [thread for thread in set(threading.enumerate()) - threads if thread.is_alive()]
+    assert not left, f"threads left: {left}"
+    leaked = {
+        fd: _target(fd)
+        for fd in set(os.listdir("/proc/self/fd")) - descriptors
+        if _target(fd) is not None
+    }
+    assert not leaked, f"descriptors left: {leaked}"
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def _target(fd: str) -> str | None:
+    """What a descriptor refers to; None when it is closed by now."""
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return None
