@@ -107,6 +107,11 @@ function(cxxloop_build_libuv source)
     message(FATAL_ERROR "libuv ${numbers} is too old: ${CXXLOOP_LIBUV_MINIMUM} or newer is needed")
   endif()
   message(STATUS "libuv ${numbers}, built here")
+  if(DEFINED SKBUILD_METADATA_DIR)
+    # Who passes the wheel on passes libuv on, and its licence with it.
+    install(FILES "${source}/LICENSE" DESTINATION "${SKBUILD_METADATA_DIR}/licenses/libuv"
+      COMPONENT cxxloop)
+  endif()
   set(CXXLOOP_LIBUV_BUNDLED TRUE PARENT_SCOPE)
 endfunction()
 

@@ -81,7 +81,8 @@ bool StreamTransport::set_write_buffer_limits(PyObject* high_object, PyObject* l
   if (high_object != Py_None) high = to_size(high_object);
   if (PyErr_Occurred() != nullptr) return false;
   if (high_object == Py_None) high = low_object == Py_None ? kDefaultHigh : kHighPerLow * low;
-  if (low_object == Py_None) low = high / kHighPerLow;
+  // Rounded down, also below zero.
+  if (low_object == Py_None) low = (high < 0 ? high - (kHighPerLow - 1) : high) / kHighPerLow;
   if (!(high >= low && low >= 0)) {
     const Ref high_shown = high_object == Py_None ? steal(PyLong_FromSsize_t(high)) : borrow(high_object);
     const Ref low_shown = low_object == Py_None ? steal(PyLong_FromSsize_t(low)) : borrow(low_object);

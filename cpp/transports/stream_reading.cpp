@@ -49,7 +49,7 @@ bool StreamTransport::pause_reading() {
 bool StreamTransport::resume_reading() {
   if (closing_ || !paused_) return true;
   paused_ = false;
-  if (!start_pending_ && !watch_reading()) return false;
+  if (start_ == Start::kDone && !watch_reading()) return false;
   return log_debug("%r resumes reading");
 }
 

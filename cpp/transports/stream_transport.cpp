@@ -84,10 +84,7 @@ PyObject* StreamTransport::make(const StreamParts& parts, SocketAddress peer) {
 // Life
 
 bool StreamTransport::on_deferred() {
-  if (start_pending_) {
-    start_pending_ = false;
-    return start();
-  }
+  if (start_ != Start::kDone) return start();
   const Ref exception = std::move(lost_exception_);
   if (!loop_->contexts().enter(lost_context_)) return release();
   return connection_lost(exception.ptr());
@@ -108,20 +105,29 @@ bool StreamTransport::connection_made() {
   return loop_->report_callback(method.ptr(), arguments.ptr());
 }
 
-// What asyncio does in three callbacks that always follow each other.
+// What asyncio does in three callbacks that always follow each other; the second part runs even
+// if an exit leaves the loop from the first, in the next run.
 bool StreamTransport::start() {
-  if (!loop_->contexts().enter(context_)) return fatal_error("Fatal error on transport");
-  const bool made = connection_made();
+  if (start_ == Start::kConnectionMade) {
+    start_ = Start::kReading;
+    if (!loop_->contexts().enter(context_)) return fatal_error("Fatal error on transport");
+    if (!connection_made()) {
+      loop_->defer(this);
+      return false;
+    }
+  }
+  start_ = Start::kDone;
+  return start_reading();
+}
+
+bool StreamTransport::start_reading() {
   const Ref waiter = std::move(waiter_);
-  if (loop_ == nullptr) return made;
-  if (!made) return false;
-  if (is_reading() && !watch_reading()) {
-    if (!fatal_error("Fatal error on transport")) return false;
+  if (loop_ != nullptr && is_reading() && !watch_reading() &&
+      !fatal_error("Fatal error on transport")) {
+    return false;
   }
-  if (waiter && !set_result_unless_done(waiter.ptr(), Py_None)) {
-    return loop_->report("Exception while starting a transport", names.transport, self_);
-  }
-  return true;
+  if (!waiter || loop_ == nullptr || set_result_unless_done(waiter.ptr(), Py_None)) return true;
+  return loop_->report("Exception while starting a transport", names.transport, self_);
 }
 
 bool StreamTransport::schedule_connection_lost(PyObject* exception) {

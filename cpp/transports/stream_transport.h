@@ -91,8 +91,11 @@ class StreamTransport final : public EventTarget {
   void clear();
 
  private:
+  enum class Start : std::uint8_t { kConnectionMade, kReading, kDone };
+
   // Life
   bool start();
+  bool start_reading();
   bool connection_made();
   bool schedule_connection_lost(PyObject* exception);
   bool connection_lost(PyObject* exception);
@@ -155,7 +158,7 @@ class StreamTransport final : public EventTarget {
   bool flush_scheduled_ = false;
   bool large_reads_ = false;
   bool buffered_ = false;  // the protocol is a BufferedProtocol
-  bool start_pending_ = true;
+  Start start_ = Start::kConnectionMade;
   bool explicit_context_ = false;
   bool protocol_paused_ = false;
   bool closing_ = false;

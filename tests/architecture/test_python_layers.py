@@ -18,9 +18,7 @@ def read_layers() -> dict[str, int]:
     contracts.read(ROOT / "setup.cfg")
     lines = contracts["importlinter:contract:package"]["layers"].split("\n")
     layers = [line.split("|") for line in lines if line.strip()]
-    return {
-        name.strip(): height for height, names in enumerate(reversed(layers)) for name in names
-    }
+    return {name.strip(): height for height, names in enumerate(reversed(layers)) for name in names}
 
 
 HEIGHT = read_layers()

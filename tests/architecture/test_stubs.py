@@ -1,4 +1,4 @@
-"""_core.pyi says what the extension has, by name and by parameter; make check compares types too."""
+"""_core.pyi declares what the extension has, name by name; make check compares signatures too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from cxxloop import _core
-
 from tests.architecture.sources import PYTHON
 
 # From 3.14 on; the stub says so.

@@ -92,7 +92,8 @@ async def plain_peer(
         yield transport, theirs
     finally:
         theirs.close()
-        transport.abort()
+        if not transport.is_closing():
+            transport.abort()
         for _ in range(3):
             await asyncio.sleep(0)
 
