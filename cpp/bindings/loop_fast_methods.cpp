@@ -125,7 +125,9 @@ PyObject* get_debug(PyObject* self, PyObject* /*unused*/) {
   return guarded([self] { return PyBool_FromLong(Loop::of(self).debug()); });
 }
 
-PyObject* create_future(PyObject* self, PyObject* /*unused*/) { return make_future(self); }
+PyObject* create_future(PyObject* self, PyObject* /*unused*/) {
+  return guarded([self] { return Loop::of(self).futures().make_future(); });
+}
 
 PyObject* create_task_by_factory(PyObject* self, PyObject* coro, PyObject* const* values,
                                  PyObject* keywords) {
@@ -144,7 +146,8 @@ bool check_task_keywords(PyObject* keywords) {
   const Py_ssize_t count = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* const keyword = PyTuple_GET_ITEM(keywords, i);
-    if (PyUnicode_Compare(keyword, names.context) != 0 &&
+    if (keyword != names.name && keyword != names.context &&
+        PyUnicode_Compare(keyword, names.context) != 0 &&
         PyUnicode_Compare(keyword, names.name) != 0) {
       PyErr_Format(PyExc_TypeError, "Loop.create_task() got an unexpected keyword argument '%U'",
                    keyword);
@@ -170,7 +173,7 @@ PyObject* create_task(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
     if (loop.task_factory) {
       return create_task_by_factory(self, arguments[0], arguments + 1, keywords);
     }
-    return make_task(self, arguments[0], arguments + 1, keywords);
+    return loop.futures().make_task(arguments[0], arguments + 1, keywords);
   });
 }
 

@@ -35,7 +35,6 @@ void import_stdlib() {
   stdlib.main_thread = import_name("threading", "main_thread");
   stdlib.logger = import_name("asyncio.log", "logger");
   stdlib.empty_tuple = steal(PyTuple_New(0)).release().ptr();
-  stdlib.loop_keyword = steal(PyTuple_Pack(1, names.loop)).release().ptr();
 }
 
 }  // namespace cxxloop

@@ -23,7 +23,6 @@ struct Stdlib {
   PyObject* main_thread;            // threading.main_thread
   PyObject* logger;                 // asyncio.log.logger
   PyObject* empty_tuple;
-  PyObject* loop_keyword;           // ("loop",)
 };
 
 extern Stdlib stdlib;

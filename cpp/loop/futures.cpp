@@ -1,7 +1,5 @@
 #include "loop/futures.h"
 
-#include <array>
-
 #include "cpython/names.h"
 #include "cpython/ref.h"
 #include "cpython/stdlib.h"
@@ -29,37 +27,50 @@ bool settle_checked(PyObject* future, PyObject* method, PyObject* value) {
 
 }  // namespace
 
-PyObject* make_future(PyObject* loop) {
-  PyObject* const arguments[] = {nullptr, loop};
-  return PyObject_Vectorcall(stdlib.future_type, arguments + 1,
-                             0 | PY_VECTORCALL_ARGUMENTS_OFFSET, stdlib.loop_keyword);
-}
-
-PyObject* make_task(PyObject* loop, PyObject* coro, PyObject* const* values, PyObject* keywords) {
-  if (keywords == nullptr || PyTuple_GET_SIZE(keywords) == 0) {
-    PyObject* const arguments[] = {nullptr, coro, loop};
-    return PyObject_Vectorcall(stdlib.task_type, arguments + 1,
-                               1 | PY_VECTORCALL_ARGUMENTS_OFFSET, stdlib.loop_keyword);
-  }
-  const Py_ssize_t count = PyTuple_GET_SIZE(keywords);
-  constexpr Py_ssize_t kMost = 8;
-  if (count > kMost) {
-    PyErr_SetString(PyExc_TypeError, "create_task() got too many keyword arguments");
+PyObject* Futures::options() {
+  // Somebody who kept the dict may have changed it.
+  if (options_ != nullptr && Py_REFCNT(options_) == 1) [[likely]] return options_;
+  PyObject* const fresh = PyDict_New();
+  if (fresh == nullptr) return nullptr;
+  if (PyDict_SetItem(fresh, names.loop, loop_) < 0) {
+    Py_DECREF(fresh);
     return nullptr;
   }
-  std::array<PyObject*, kMost + 3> arguments{nullptr, coro, loop};
-  PyObject* const all_keywords = PyTuple_New(count + 1);
-  if (all_keywords == nullptr) return nullptr;
-  PyTuple_SET_ITEM(all_keywords, 0, Py_NewRef(names.loop));
+  Py_XSETREF(options_, fresh);
+  return options_;
+}
+
+PyObject* Futures::construct(PyObject* type_object, PyObject* arguments, PyObject* options) {
+  auto* const type = reinterpret_cast<PyTypeObject*>(type_object);
+  PyObject* const made = type->tp_new(type, arguments, options);
+  if (made == nullptr) return nullptr;
+  if (type->tp_init(made, arguments, options) == 0) return made;
+  Py_DECREF(made);
+  return nullptr;
+}
+
+PyObject* Futures::make_future() {
+  PyObject* const known = options();
+  return known == nullptr ? nullptr : construct(stdlib.future_type, stdlib.empty_tuple, known);
+}
+
+PyObject* Futures::make_task(PyObject* coro, PyObject* const* values, PyObject* keywords) {
+  PyObject* const known = options();
+  if (known == nullptr) return nullptr;
+  const Ref arguments = steal(PyTuple_Pack(1, coro));
+  Ref all;
+  const Py_ssize_t count = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
   for (Py_ssize_t i = 0; i < count; ++i) {
-    PyTuple_SET_ITEM(all_keywords, i + 1, Py_NewRef(PyTuple_GET_ITEM(keywords, i)));
-    arguments[static_cast<std::size_t>(i) + 3] = values[i];
+    if (values[i] == Py_None) continue;  // As good as absent, for each of them.
+    if (!all) all = steal(PyDict_Copy(known));
+    check(PyDict_SetItem(all.ptr(), PyTuple_GET_ITEM(keywords, i), values[i]));
   }
-  PyObject* const task =
-      PyObject_Vectorcall(stdlib.task_type, arguments.data() + 1,
-                          1 | PY_VECTORCALL_ARGUMENTS_OFFSET, all_keywords);
-  Py_DECREF(all_keywords);
-  return task;
+  return construct(stdlib.task_type, arguments.ptr(), all ? all.ptr() : known);
+}
+
+int Futures::traverse(visitproc visit, void* arg) const {
+  Py_VISIT(options_);
+  return 0;
 }
 
 bool set_result_unless_done(PyObject* future, PyObject* result) {

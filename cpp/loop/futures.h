@@ -4,11 +4,32 @@
 
 namespace cxxloop {
 
-// asyncio.Future(loop=loop); null is a Python error.
-PyObject* make_future(PyObject* loop);
+// Makes the futures and tasks of one loop: what asyncio.Future(loop=loop) and
+// asyncio.Task(coro, loop=loop, **keywords) make, without a new dict of keywords each time.
+// Null is a Python error.
+class Futures {
+ public:
+  // `loop` is borrowed and outlives this.
+  explicit Futures(PyObject* loop) : loop_(loop) {}
+  ~Futures() { clear(); }
+  Futures(const Futures&) = delete;
+  Futures& operator=(const Futures&) = delete;
 
-// asyncio.Task(coro, loop=loop, **keywords); `keywords` may be null.
-PyObject* make_task(PyObject* loop, PyObject* coro, PyObject* const* values, PyObject* keywords);
+  PyObject* make_future();
+  // `values` belong to the names in `keywords`, which may be null.
+  PyObject* make_task(PyObject* coro, PyObject* const* values, PyObject* keywords);
+
+  int traverse(visitproc visit, void* arg) const;
+  void clear() { Py_CLEAR(options_); }
+
+ private:
+  PyObject* construct(PyObject* type, PyObject* arguments, PyObject* options);
+  // {"loop": loop}, borrowed.
+  PyObject* options();
+
+  PyObject* loop_;
+  PyObject* options_ = nullptr;
+};
 
 // Sets the result unless the future is done; false with a Python error set.
 bool set_result_unless_done(PyObject* future, PyObject* result);

@@ -48,6 +48,7 @@ Loop::Loop(PyObject* self, PyObject* native_time)
       fds_(*poller_),
       signals_(*wakeup_),
       clock_(self, native_time),
+      futures_(self),
       fork_generation_(current_fork_generation()) {
   const int error = poller_->watch(wakeup_->read_fd(), kPollNothing, kPollReadable);
   if (error != 0) throw std::system_error(error, std::generic_category());
@@ -120,6 +121,7 @@ void Loop::clear() {
   flushes.swap(flushes_);
   for (EventTarget* const target : flushes) Py_DECREF(target->owner());
   contexts_.clear();
+  futures_.clear();
   task_factory = Ref();
 }
 
@@ -364,6 +366,7 @@ int Loop::traverse(visitproc visit, void* arg) const {
   if (status == 0) status = timers_.traverse(visit, arg);
   if (status == 0) status = fds_.traverse(visit, arg);
   if (status == 0) status = contexts_.traverse(visit, arg);
+  if (status == 0) status = futures_.traverse(visit, arg);
   if (status != 0) return status;
   for (const EventTarget* const target : flushes_) Py_VISIT(target->owner());
   Py_VISIT(task_factory.ptr());

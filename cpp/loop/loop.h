@@ -10,6 +10,7 @@
 #include "cpython/ref.h"
 #include "loop/clock.h"
 #include "loop/fd_watchers.h"
+#include "loop/futures.h"
 #include "loop/handle.h"
 #include "loop/poll_gate.h"
 #include "loop/ready_queue.h"
@@ -97,6 +98,7 @@ class Loop {
   void set_debug(bool debug) { debug_ = debug; }
   [[nodiscard]] Handle* current_handle() const { return current_handle_; }
   Clock& clock() { return clock_; }
+  Futures& futures() { return futures_; }
   Contexts& contexts() { return contexts_; }
   [[nodiscard]] const ReadyQueue& ready() const { return ready_; }
   [[nodiscard]] const TimerQueue& timers() const { return timers_; }
@@ -142,6 +144,7 @@ class Loop {
   PollGate gate_;
   Contexts contexts_;
   Clock clock_;
+  Futures futures_;
   std::vector<EventTarget*> flushes_;  // owns a reference to each owner
   std::unique_ptr<char[]> read_buffer_;
 

@@ -295,7 +295,7 @@ PyObject* StreamTransport::make_empty_waiter() {
     return nullptr;
   }
   if (!flush()) return nullptr;
-  empty_waiter_ = steal(make_future(loop_->self()));
+  empty_waiter_ = steal(loop_->futures().make_future());
   if (outgoing_.empty() && !set_result_unless_done(empty_waiter_.ptr(), Py_None)) return nullptr;
   return Py_NewRef(empty_waiter_.ptr());
 }
