@@ -8,9 +8,9 @@ import os
 import threading
 from collections.abc import Iterator
 
-import cxxloop
 import pytest
 
+import cxxloop
 from tests.support.loops import LOOP_FACTORIES, close_loop
 
 

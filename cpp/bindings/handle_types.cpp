@@ -110,13 +110,16 @@ PyObject* cancelled(PyObject* self, PyObject* /*unused*/) {
 }
 
 #if PY_VERSION_HEX >= 0x030C0000
-PyObject* context_method(PyObject* self, PyObject* /*unused*/) { return get_context(self, nullptr); }
+PyObject* context_method(PyObject* self, PyObject* /*unused*/) {
+  return get_context(self, nullptr);
+}
 #endif
 
 PyObject* when(PyObject* self, PyObject* /*unused*/) { return get_when(self, nullptr); }
 
 PyMethodDef handle_methods[] = {
-    {"cancel", cancel, METH_NOARGS, "cancel($self, /)\n--\n\nPrevent the callback from being called."},
+    {"cancel", cancel, METH_NOARGS,
+     "cancel($self, /)\n--\n\nPrevent the callback from being called."},
     {"cancelled", cancelled, METH_NOARGS,
      "cancelled($self, /)\n--\n\nReturn True if the callback was cancelled."},
 #if PY_VERSION_HEX >= 0x030C0000
@@ -130,20 +133,22 @@ PyMethodDef timer_methods[] = {
     handle_methods[0],
     handle_methods[1],
     {"when", when, METH_NOARGS,
-     "when($self, /)\n--\n\nReturn the time, in seconds of loop.time(), for which the callback is scheduled."},
+     "when($self, /)\n--\n\nReturn the time, in seconds of loop.time(), for which the callback is "
+     "scheduled."},
 #if PY_VERSION_HEX >= 0x030C0000
     handle_methods[2],
 #endif
     {nullptr, nullptr, 0, nullptr},
 };
 
-#define CXXLOOP_HANDLE_ATTRIBUTES                                                            \
-  {"_callback", get_callback, nullptr, nullptr, nullptr},                                    \
-      {"_args", get_args, nullptr, nullptr, nullptr},                                        \
-      {"_cancelled", get_cancelled, nullptr, nullptr, nullptr},                              \
-      {"_context", get_context, nullptr, nullptr, nullptr},                                  \
-      {"_repr", get_repr, nullptr, nullptr, nullptr},                                        \
-      {"_source_traceback", get_source_traceback, set_source_traceback, nullptr, nullptr}
+#define CXXLOOP_HANDLE_ATTRIBUTES                                                     \
+  {"_callback", get_callback, nullptr, nullptr, nullptr},                             \
+      {"_args", get_args, nullptr, nullptr, nullptr},                                 \
+      {"_cancelled", get_cancelled, nullptr, nullptr, nullptr},                       \
+      {"_context", get_context, nullptr, nullptr, nullptr},                           \
+      {"_repr", get_repr, nullptr, nullptr, nullptr}, {                               \
+    "_source_traceback", get_source_traceback, set_source_traceback, nullptr, nullptr \
+  }
 
 PyGetSetDef handle_attributes[] = {
     CXXLOOP_HANDLE_ATTRIBUTES,
@@ -217,9 +222,10 @@ void bind_handles(py::module_& module) {
   handle_pool.types[static_cast<int>(HandleKind::kPlain)] =
       make_type(module, "cxxloop._core.Handle", stdlib.handle_type, sizeof(Handle), handle_methods,
                 handle_attributes, "What call_soon() returns; an asyncio.Handle.");
-  handle_pool.types[static_cast<int>(HandleKind::kTimer)] = make_type(
-      module, "cxxloop._core.TimerHandle", stdlib.timer_handle_type, sizeof(TimerHandle),
-      timer_methods, timer_attributes, "What call_later() and call_at() return; an asyncio.TimerHandle.");
+  handle_pool.types[static_cast<int>(HandleKind::kTimer)] =
+      make_type(module, "cxxloop._core.TimerHandle", stdlib.timer_handle_type, sizeof(TimerHandle),
+                timer_methods, timer_attributes,
+                "What call_later() and call_at() return; an asyncio.TimerHandle.");
   if (stdlib.thread_safe_handle_type != nullptr) {
     handle_pool.types[static_cast<int>(HandleKind::kThreadSafe)] =
         make_type(module, "cxxloop._core.ThreadSafeHandle", stdlib.thread_safe_handle_type,

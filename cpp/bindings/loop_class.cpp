@@ -129,8 +129,15 @@ void bind_transport_factories(py::class_<Loop>& type) {
   type.def("_make_socket_transport", &make_stream_transport, py::arg("sock"), py::arg("protocol"),
            py::arg("waiter") = py::none(), py::kw_only(), py::arg("extra") = py::none(),
            py::arg("server") = py::none(), py::arg("context") = py::none())
-      .def("_listen", &start_listening, py::arg("protocol_factory"), py::arg("sock"),
-           py::arg("server"), py::arg("backlog"), py::arg("context") = py::none())
+      .def(
+          "_listen",
+          [](Loop& loop, py::object protocol_factory, py::object sock, py::object server,
+             int backlog, py::object context) {
+            start_listening(loop, {std::move(protocol_factory), std::move(sock), std::move(server),
+                                   backlog, std::move(context)});
+          },
+          py::arg("protocol_factory"), py::arg("sock"), py::arg("server"), py::arg("backlog"),
+          py::arg("context") = py::none())
       .def("_unlisten", &stop_listening, py::arg("sock"));
 }
 

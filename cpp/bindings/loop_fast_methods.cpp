@@ -15,8 +15,8 @@ namespace {
 
 // Reads (callback, *args, context=None), after `leading` parameters of the given name.
 // Returns false with a TypeError set.
-bool read_call(const char* method, PyObject* const* arguments, Py_ssize_t count,
-               PyObject* keywords, PyObject* leading_name, PyObject** leading, Call& call) {
+bool read_call(const char* method, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords,
+               PyObject* leading_name, PyObject** leading, Call& call) {
   const Py_ssize_t keyword_count = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
   for (Py_ssize_t i = 0; i < keyword_count; ++i) {
     PyObject* const keyword = PyTuple_GET_ITEM(keywords, i);
@@ -34,7 +34,8 @@ bool read_call(const char* method, PyObject* const* arguments, Py_ssize_t count,
     }
   }
   Py_ssize_t taken = 0;
-  if (leading_name != nullptr && *leading == nullptr && taken < count) *leading = arguments[taken++];
+  if (leading_name != nullptr && *leading == nullptr && taken < count)
+    *leading = arguments[taken++];
   if (call.callback == nullptr && taken < count) call.callback = arguments[taken++];
   PyObject* const missing = leading_name != nullptr && *leading == nullptr ? leading_name
                             : call.callback == nullptr                     ? names.callback
@@ -363,8 +364,8 @@ PyMethodDef fast_methods[] = {
 
 Ref add_method(PyTypeObject* type, PyMethodDef& method) {
   Ref descriptor = steal(PyDescr_NewMethod(type, &method));
-  check(PyObject_SetAttrString(reinterpret_cast<PyObject*>(type), method.ml_name,
-                               descriptor.ptr()));
+  check(
+      PyObject_SetAttrString(reinterpret_cast<PyObject*>(type), method.ml_name, descriptor.ptr()));
   return descriptor;
 }
 

@@ -151,8 +151,7 @@ void bind_socket_operations(py::module_& module) {
   module.add_object("SocketOperation", type);
   const Ref abc = steal(PyImport_ImportModule("collections.abc"));
   const Ref coroutine = steal(PyObject_GetAttrString(abc.ptr(), "Coroutine"));
-  const Ref registered =
-      steal(PyObject_CallMethod(coroutine.ptr(), "register", "O", type.ptr()));
+  const Ref registered = steal(PyObject_CallMethod(coroutine.ptr(), "register", "O", type.ptr()));
   socket_operation_type = reinterpret_cast<PyTypeObject*>(type.release().ptr());
 }
 

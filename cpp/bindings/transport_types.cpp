@@ -64,7 +64,8 @@ using FastArguments = PyObject* const*;
 
 PyObject* write(PyObject* self, FastArguments arguments, Py_ssize_t count, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
-    if (count == 1 && keywords == nullptr) [[likely]] return as_transport(self)->write(arguments[0]);
+    if (count == 1 && keywords == nullptr) [[likely]]
+      return as_transport(self)->write(arguments[0]);
     PyObject* values[1] = {};
     if (!read_arguments("write", arguments, count, keywords, {"data"}, values)) return nullptr;
     return as_transport(self)->write(values[0]);
@@ -98,8 +99,7 @@ PyObject* abort(PyObject* self, PyObject* /*unused*/) {
 
 PyObject* force_close(PyObject* self, PyObject* exception) {
   return guarded([&] {
-    return none_if(
-        as_transport(self)->force_close(exception == Py_None ? nullptr : exception));
+    return none_if(as_transport(self)->force_close(exception == Py_None ? nullptr : exception));
   });
 }
 
@@ -327,7 +327,8 @@ PyTypeObject* bind_stream_transport(py::module_& module) {
     throw py::error_already_set();
   }
   PyType_Slot slots[] = {
-      {Py_tp_doc, const_cast<char*>("A connected TCP or Unix stream socket; an asyncio.Transport.")},
+      {Py_tp_doc,
+       const_cast<char*>("A connected TCP or Unix stream socket; an asyncio.Transport.")},
       {Py_tp_methods, transport_methods},
       {Py_tp_getset, transport_attributes},
       {Py_tp_members, transport_members},

@@ -7,8 +7,8 @@ namespace cxxloop {
 Names names{};
 
 void intern_names() {
-#define CXXLOOP_NAME(text)                                               \
-  if (names.text == nullptr) {                                           \
+#define CXXLOOP_NAME(text)                                                 \
+  if (names.text == nullptr) {                                             \
     names.text = steal(PyUnicode_InternFromString(#text)).release().ptr(); \
   }
   CXXLOOP_NAMES(CXXLOOP_NAME)

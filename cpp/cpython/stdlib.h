@@ -7,21 +7,21 @@ namespace cxxloop {
 // The classes and functions of the standard library that the extension uses,
 // imported once with the extension and never freed.
 struct Stdlib {
-  PyObject* future_type;            // asyncio.Future
-  PyObject* task_type;              // asyncio.Task
-  PyObject* handle_type;            // asyncio.Handle
-  PyObject* timer_handle_type;      // asyncio.TimerHandle
+  PyObject* future_type;              // asyncio.Future
+  PyObject* task_type;                // asyncio.Task
+  PyObject* handle_type;              // asyncio.Handle
+  PyObject* timer_handle_type;        // asyncio.TimerHandle
   PyObject* thread_safe_handle_type;  // asyncio.events._ThreadSafeHandle, null before 3.14
-  PyObject* transport_type;         // asyncio.Transport
-  PyObject* buffered_protocol_type;  // asyncio.BufferedProtocol
-  PyObject* transport_socket_type;  // asyncio.trsock.TransportSocket
-  PyObject* socket_type;            // socket.socket
-  PyObject* extract_stack;          // asyncio.format_helpers.extract_stack
-  PyObject* set_running_loop;       // asyncio._set_running_loop
-  PyObject* get_running_loop;       // asyncio._get_running_loop
-  PyObject* set_wakeup_fd;          // signal.set_wakeup_fd
-  PyObject* main_thread;            // threading.main_thread
-  PyObject* logger;                 // asyncio.log.logger
+  PyObject* transport_type;           // asyncio.Transport
+  PyObject* buffered_protocol_type;   // asyncio.BufferedProtocol
+  PyObject* transport_socket_type;    // asyncio.trsock.TransportSocket
+  PyObject* socket_type;              // socket.socket
+  PyObject* extract_stack;            // asyncio.format_helpers.extract_stack
+  PyObject* set_running_loop;         // asyncio._set_running_loop
+  PyObject* get_running_loop;         // asyncio._get_running_loop
+  PyObject* set_wakeup_fd;            // signal.set_wakeup_fd
+  PyObject* main_thread;              // threading.main_thread
+  PyObject* logger;                   // asyncio.log.logger
   PyObject* empty_tuple;
 };
 

@@ -21,8 +21,7 @@ struct Kind {
   int type;
   int protocol;
 };
-constexpr Kind kKinds[] = {
-    {SOCK_STREAM, IPPROTO_TCP}, {SOCK_DGRAM, IPPROTO_UDP}, {SOCK_RAW, 0}};
+constexpr Kind kKinds[] = {{SOCK_STREAM, IPPROTO_TCP}, {SOCK_DGRAM, IPPROTO_UDP}, {SOCK_RAW, 0}};
 
 struct Literal {
   int family = AF_UNSPEC;
@@ -55,9 +54,7 @@ bool parse(const py::object& host, Literal* literal) {
   return false;
 }
 
-PyObject* enum_member(PyObject* type, int value) {
-  return PyObject_CallFunction(type, "i", value);
-}
+PyObject* enum_member(PyObject* type, int value) { return PyObject_CallFunction(type, "i", value); }
 
 // The members of socket.AddressFamily and socket.SocketKind that occur here, made once.
 struct Members {

@@ -25,7 +25,8 @@ double monotonic_seconds() {
   // The same two steps as CPython, so that the values are equal to the last bit.
   const std::int64_t nanoseconds = monotonic_nanoseconds();
   if (nanoseconds % kNanosecondsPerSecond == 0) {
-    return static_cast<double>(nanoseconds / kNanosecondsPerSecond);
+    const std::int64_t seconds = nanoseconds / kNanosecondsPerSecond;
+    return static_cast<double>(seconds);
   }
   return static_cast<double>(nanoseconds) / 1e9;
 }

@@ -34,7 +34,8 @@ class Clock {
 
   [[nodiscard]] bool is_native() {
     const unsigned int version = Py_TYPE(loop_)->tp_version_tag;
-    if (version != 0 && version == version_) [[likely]] return native_;
+    if (version != 0 && version == version_) [[likely]]
+      return native_;
     return look_up();
   }
 

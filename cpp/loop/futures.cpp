@@ -29,7 +29,8 @@ bool settle_checked(PyObject* future, PyObject* method, PyObject* value) {
 
 PyObject* Futures::options() {
   // Somebody who kept the dict may have changed it.
-  if (options_ != nullptr && Py_REFCNT(options_) == 1) [[likely]] return options_;
+  if (options_ != nullptr && Py_REFCNT(options_) == 1) [[likely]]
+    return options_;
   PyObject* const fresh = PyDict_New();
   if (fresh == nullptr) return nullptr;
   if (PyDict_SetItem(fresh, names.loop, loop_) < 0) {

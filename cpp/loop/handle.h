@@ -115,7 +115,8 @@ class HandlePool {
   Handle* take(HandleKind kind) {
     FreeList& list = free_[static_cast<int>(kind)];
     Handle* const handle = list.first;
-    if (handle == nullptr) [[unlikely]] return allocate(kind);
+    if (handle == nullptr) [[unlikely]]
+      return allocate(kind);
     list.first = reinterpret_cast<Handle*>(handle->callback);
     --list.count;
     handle->callback = nullptr;

@@ -99,9 +99,7 @@ bool Loop::run() {
   return leave_run(succeeded);
 }
 
-void Loop::stop() {
-  stopping_ = true;
-}
+void Loop::stop() { stopping_ = true; }
 
 bool Loop::close() {
   if (closed_) return true;

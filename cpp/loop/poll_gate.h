@@ -21,8 +21,8 @@ class PollGate {
   int wait(Poller& poller, std::int64_t timeout, PollResult* results, int capacity);
 
  private:
-  static constexpr std::int64_t kPatience = 100'000;       // ns
-  static constexpr std::int64_t kContended = 500'000;      // ns to get the GIL back
+  static constexpr std::int64_t kPatience = 100'000;          // ns
+  static constexpr std::int64_t kContended = 500'000;         // ns to get the GIL back
   static constexpr std::int64_t kSwitchInterval = 5'000'000;  // ns
 
   bool waiting_ = false;

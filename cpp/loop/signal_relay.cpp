@@ -53,14 +53,12 @@ bool SignalRelay::deliver(PyObject* loop) {
   if (arrived_.empty()) return true;
   if (attached_ && previous_fd_ >= 0 && previous_fd_ != wakeup_.write_fd()) {
     // A full or closed descriptor is its owner's affair.
-    [[maybe_unused]] const ssize_t written =
-        write(previous_fd_, arrived_.data(), arrived_.size());
+    [[maybe_unused]] const ssize_t written = write(previous_fd_, arrived_.data(), arrived_.size());
   }
   if (PyErr_CheckSignals() < 0) return false;
   for (const std::uint8_t number : arrived_) {
     const Ref argument = steal(PyLong_FromLong(number));
-    PyObject* const result =
-        PyObject_CallMethodOneArg(loop, names._handle_signal, argument.ptr());
+    PyObject* const result = PyObject_CallMethodOneArg(loop, names._handle_signal, argument.ptr());
     if (result == nullptr) return false;
     Py_DECREF(result);
   }

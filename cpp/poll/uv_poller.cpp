@@ -72,8 +72,7 @@ int UvPoller::wait(std::int64_t timeout, PollResult* results, int capacity) {
     uv_run(loop_->get(), mode);
     uv_timer_stop(timer_.get());
   }
-  const int count = static_cast<int>(
-      std::min(arrived_.size(), static_cast<std::size_t>(capacity)));
+  const int count = static_cast<int>(std::min(arrived_.size(), static_cast<std::size_t>(capacity)));
   std::copy_n(arrived_.begin(), count, results);
   arrived_.erase(arrived_.begin(), arrived_.begin() + count);
   return count;

@@ -12,8 +12,8 @@ namespace cxxloop {
 // the wait.
 //
 // libuv waits in milliseconds and swallows EINTR (signals come through the wake-up
-// descriptor, which is watched like any other). A descriptor must not be closed while it is watched:
-// libuv would abort, where the epoll backend just forgets it.
+// descriptor, which is watched like any other). A descriptor must not be closed while it is
+// watched: libuv would abort, where the epoll backend just forgets it.
 class UvPoller final : public Poller {
  public:
   UvPoller();

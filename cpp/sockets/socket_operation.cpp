@@ -25,9 +25,7 @@ constexpr int kSendFlags = 0;
 // for the most that may come.
 constexpr Py_ssize_t kCopiedRead = 64 * 1024;
 
-bool is_try_again(int error) {
-  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
-}
+bool is_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
 
@@ -70,7 +68,8 @@ SocketOperation::Attempt SocketOperation::receive() {
   if (size_ <= kCopiedRead) {
     char* const scratch = loop_->read_buffer();
     const ssize_t count = recv(fd_, scratch, static_cast<std::size_t>(size_), 0);
-    if (count < 0) return is_try_again(errno) ? Attempt::kWouldBlock : (raise_os_error(errno), Attempt::kFailed);
+    if (count < 0)
+      return is_try_again(errno) ? Attempt::kWouldBlock : (raise_os_error(errno), Attempt::kFailed);
     result_ = steal(PyBytes_FromStringAndSize(scratch, count));
     return Attempt::kDone;
   }
@@ -103,8 +102,8 @@ SocketOperation::Attempt SocketOperation::receive_into() {
 SocketOperation::Attempt SocketOperation::send_all() {
   const auto length = static_cast<std::size_t>(buffer_.len);
   do {
-    const ssize_t count = ::send(fd_, static_cast<const char*>(buffer_.buf) + sent_,
-                                 length - sent_, kSendFlags);
+    const ssize_t count =
+        ::send(fd_, static_cast<const char*>(buffer_.buf) + sent_, length - sent_, kSendFlags);
     if (count < 0) {
       if (is_try_again(errno)) return Attempt::kWouldBlock;
       raise_os_error(errno);
@@ -185,8 +184,7 @@ bool SocketOperation::on_ready() {
   if (outcome == Attempt::kFailed) failure_ = py::reinterpret_steal<Ref>(take_exception());
   unwatch();
   state_ = State::kReady;
-  const Ref settled =
-      steal(PyObject_CallMethodOneArg(waiter_.ptr(), names.set_result, Py_None));
+  const Ref settled = steal(PyObject_CallMethodOneArg(waiter_.ptr(), names.set_result, Py_None));
   return true;
 }
 

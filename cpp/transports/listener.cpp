@@ -44,24 +44,18 @@ int descriptor_of(const py::object& sock) { return sock.attr("fileno")().cast<in
 
 }  // namespace
 
-Listener::Listener(PyObject* self, Loop* loop, int fd, int backlog, py::object protocol_factory,
-                   py::object sock, py::object server, py::object context_argument,
-                   CapturedContext context)
+Listener::Listener(PyObject* self, Loop* loop, int fd, ListenerParts parts, CapturedContext context)
     : self_(self),
       loop_(loop),
       fd_(fd),
-      backlog_(backlog),
-      family_(sock.attr("family").cast<int>()),
-      protocol_number_(sock.attr("proto").cast<int>()),
-      protocol_factory_(std::move(protocol_factory)),
-      sock_(std::move(sock)),
-      server_(std::move(server)),
-      context_argument_(std::move(context_argument)),
+      family_(parts.sock.attr("family").cast<int>()),
+      protocol_number_(parts.sock.attr("proto").cast<int>()),
+      parts_(std::move(parts)),
       context_(context) {}
 
 bool Listener::on_readable() {
-  if (!protocol_factory_) return true;
-  const int most = std::min({batch_, backlog_ + 1, kLargestBatch});
+  if (!parts_.protocol_factory) return true;
+  const int most = std::min({batch_, parts_.backlog + 1, kLargestBatch});
   for (int accepted = 0; accepted < most; ++accepted) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -71,7 +65,7 @@ bool Listener::on_readable() {
       return accept_failed(errno);
     }
     if (!accept_one(connection, address, size)) return false;
-    if (!protocol_factory_ || !sock_) return true;
+    if (!parts_.protocol_factory || !parts_.sock) return true;
   }
   // More may be waiting: take more at once the next time, up to what the queue can hold.
   batch_ = std::min(batch_ * 2, kLargestBatch);
@@ -84,7 +78,7 @@ bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t siz
     return loop_->report("Error on transport creation for incoming connection", nullptr, nullptr);
   }
   const Ref protocol =
-      py::reinterpret_steal<Ref>(PyObject_CallNoArgs(protocol_factory_.ptr()));
+      py::reinterpret_steal<Ref>(PyObject_CallNoArgs(parts_.protocol_factory.ptr()));
   PyObject* transport = nullptr;
   if (protocol) {
     StreamParts parts;
@@ -93,8 +87,8 @@ bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t siz
     parts.family = family_;
     parts.protocol_number = protocol_number_;
     parts.protocol = protocol.ptr();
-    parts.server = server_.is_none() ? nullptr : server_.ptr();
-    parts.context = context_argument_.is_none() ? nullptr : context_argument_.ptr();
+    parts.server = parts_.server.is_none() ? nullptr : parts_.server.ptr();
+    parts.context = parts_.context.is_none() ? nullptr : parts_.context.ptr();
     transport = StreamTransport::make(parts, SocketAddress(address, size));
   }
   if (transport == nullptr) {
@@ -122,49 +116,49 @@ bool Listener::accept_failed(int error) {
   }
   if (!is_exhaustion(error)) {
     raise_os_error(error);
-    return loop_->report("Fatal accept error on listening socket", names.socket, sock_.ptr());
+    return loop_->report("Fatal accept error on listening socket", names.socket, parts_.sock.ptr());
   }
   // Watching on would spin. Python reports it and listens again after a while.
   loop_->unwatch(fd_, FdWatchers::kReader);
   const Ref exception = steal(make_os_error(error));
-  const Ref backlog = steal(PyLong_FromLong(backlog_));
+  const Ref backlog = steal(PyLong_FromLong(parts_.backlog));
   const Ref result = steal(PyObject_CallMethodObjArgs(
-      loop_->self(), names._on_accept_exhausted, protocol_factory_.ptr(), sock_.ptr(),
-      server_.ptr(), backlog.ptr(), context_argument_.ptr(), exception.ptr(), nullptr));
+      loop_->self(), names._on_accept_exhausted, parts_.protocol_factory.ptr(), parts_.sock.ptr(),
+      parts_.server.ptr(), backlog.ptr(), parts_.context.ptr(), exception.ptr(), nullptr));
   return true;
 }
 
 int Listener::traverse(visitproc visit, void* arg) const {
-  Py_VISIT(protocol_factory_.ptr());
-  Py_VISIT(sock_.ptr());
-  Py_VISIT(server_.ptr());
-  Py_VISIT(context_argument_.ptr());
+  Py_VISIT(parts_.protocol_factory.ptr());
+  Py_VISIT(parts_.sock.ptr());
+  Py_VISIT(parts_.server.ptr());
+  Py_VISIT(parts_.context.ptr());
   Py_VISIT(context_.context);
   return 0;
 }
 
 void Listener::clear() {
-  protocol_factory_ = sock_ = server_ = context_argument_ = py::object();
+  parts_.protocol_factory = parts_.sock = parts_.server = parts_.context = py::object();
   Py_CLEAR(context_.context);
 }
 
-void start_listening(Loop& loop, const py::object& protocol_factory, const py::object& sock,
-                     const py::object& server, int backlog, const py::object& context) {
+void start_listening(Loop& loop, ListenerParts parts) {
   if (!loop.check_closed()) throw py::error_already_set();
-  const int fd = descriptor_of(sock);
+  const int fd = descriptor_of(parts.sock);
   CapturedContext captured;
-  if (context.is_none()) {
+  if (parts.context.is_none()) {
     captured = loop.contexts().capture();
     if (captured.context == nullptr) throw py::error_already_set();
   } else {
-    captured.context = Py_NewRef(context.ptr());
+    captured.context = Py_NewRef(parts.context.ptr());
   }
   const Ref object = steal(listener_type->tp_alloc(listener_type, 0));
   auto* const memory = reinterpret_cast<ListenerObject*>(object.ptr());
-  auto* const listener = new (memory->storage) Listener(
-      object.ptr(), &loop, fd, backlog, protocol_factory, sock, server, context, captured);
+  const bool is_tcp = parts.sock.attr("proto").cast<int>() == IPPROTO_TCP;
+  auto* const listener =
+      new (memory->storage) Listener(object.ptr(), &loop, fd, std::move(parts), captured);
   memory->constructed = true;
-  if (sock.attr("proto").cast<int>() == IPPROTO_TCP) {
+  if (is_tcp) {
     // Accepted sockets inherit it, which saves a system call for each of them.
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

@@ -10,14 +10,21 @@
 
 namespace cxxloop {
 
+// What loop._listen() was called with.
+struct ListenerParts {
+  py::object protocol_factory;
+  py::object sock;
+  py::object server;
+  int backlog;
+  py::object context;  // None: the caller's own
+};
+
 // Accepts connections on a listening Python socket, which stays the owner of its
 // descriptor, and makes a protocol and a transport for each. Part of the Python
 // object cxxloop._core.Listener; the loop's watchers keep it alive.
 class Listener final : public EventTarget {
  public:
-  Listener(PyObject* self, Loop* loop, int fd, int backlog, py::object protocol_factory,
-           py::object sock, py::object server, py::object context_argument,
-           CapturedContext context);
+  Listener(PyObject* self, Loop* loop, int fd, ListenerParts parts, CapturedContext context);
   ~Listener() { clear(); }
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -39,14 +46,10 @@ class Listener final : public EventTarget {
   PyObject* self_;  // borrowed: we are a part of it
   Loop* loop_;      // borrowed: its watchers hold us
   int fd_;
-  int backlog_;
   int batch_ = 1;  // connections to take per event; follows what arrives
   int family_;
   int protocol_number_;
-  py::object protocol_factory_;
-  py::object sock_;
-  py::object server_;
-  py::object context_argument_;  // what was passed to loop._listen(): given back on a retry
+  ListenerParts parts_;  // given back to Python when it has to try again
   CapturedContext context_;
 };
 
@@ -62,8 +65,7 @@ struct ListenerObject {
 extern PyTypeObject* listener_type;
 
 // loop._listen() and loop._unlisten()
-void start_listening(Loop& loop, const py::object& protocol_factory, const py::object& sock,
-                     const py::object& server, int backlog, const py::object& context);
+void start_listening(Loop& loop, ListenerParts parts);
 void stop_listening(Loop& loop, const py::object& sock);
 
 }  // namespace cxxloop

@@ -39,8 +39,7 @@ void Outgoing::consume(std::size_t count) {
   size_ -= count;
   while (count > 0) {
     Piece& piece = pieces_[first_];
-    const std::size_t left =
-        static_cast<std::size_t>(PyBytes_GET_SIZE(piece.bytes)) - piece.offset;
+    const std::size_t left = static_cast<std::size_t>(PyBytes_GET_SIZE(piece.bytes)) - piece.offset;
     if (count < left) {
       piece.offset += count;
       break;

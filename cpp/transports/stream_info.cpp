@@ -84,8 +84,10 @@ bool StreamTransport::set_write_buffer_limits(PyObject* high_object, PyObject* l
   // Rounded down, also below zero.
   if (low_object == Py_None) low = (high < 0 ? high - (kHighPerLow - 1) : high) / kHighPerLow;
   if (!(high >= low && low >= 0)) {
-    const Ref high_shown = high_object == Py_None ? steal(PyLong_FromSsize_t(high)) : borrow(high_object);
-    const Ref low_shown = low_object == Py_None ? steal(PyLong_FromSsize_t(low)) : borrow(low_object);
+    const Ref high_shown =
+        high_object == Py_None ? steal(PyLong_FromSsize_t(high)) : borrow(high_object);
+    const Ref low_shown =
+        low_object == Py_None ? steal(PyLong_FromSsize_t(low)) : borrow(low_object);
     PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", high_shown.ptr(),
                  low_shown.ptr());
     return false;

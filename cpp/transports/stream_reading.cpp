@@ -20,9 +20,7 @@ constexpr Py_ssize_t kLargeRead = 32 * 1024;
 // Room for a large read: just below the size from which malloc() maps fresh pages each time.
 constexpr Py_ssize_t kLargeReadRoom = 128 * 1024 - 256;
 
-bool is_try_again(int error) {
-  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
-}
+bool is_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
 
@@ -154,8 +152,7 @@ bool StreamTransport::read_into_buffer() {
   }
   if (count == 0) return deliver_eof();
   const Ref length = steal(PyLong_FromSsize_t(count));
-  PyObject* const result =
-      PyObject_CallMethodOneArg(protocol_, names.buffer_updated, length.ptr());
+  PyObject* const result = PyObject_CallMethodOneArg(protocol_, names.buffer_updated, length.ptr());
   if (result == nullptr) return fatal_error("Fatal error: protocol.buffer_updated() call failed.");
   Py_DECREF(result);
   return true;

@@ -21,7 +21,9 @@ namespace {
 
 Ref borrow_or_empty(PyObject* object) { return object == nullptr ? Ref() : borrow(object); }
 
-PyObject* none_is_null(const py::object& object) { return object.is_none() ? nullptr : object.ptr(); }
+PyObject* none_is_null(const py::object& object) {
+  return object.is_none() ? nullptr : object.ptr();
+}
 
 }  // namespace
 
@@ -66,8 +68,7 @@ PyObject* StreamTransport::make(const StreamParts& parts, SocketAddress peer) {
   transport->context_ = context;
   transport->explicit_context_ = parts.context != nullptr;
   if (parts.server != nullptr) {
-    PyObject* const attached =
-        PyObject_CallMethodOneArg(parts.server, names._attach, object);
+    PyObject* const attached = PyObject_CallMethodOneArg(parts.server, names._attach, object);
     if (attached == nullptr) {
       transport->fd_ = -1;  // Stays the caller's.
       transport->server_ = Ref();
@@ -184,9 +185,8 @@ bool StreamTransport::release() {
       Py_XDECREF(detached);
     }
     if (waiter) {
-      const Ref error =
-          py::reinterpret_steal<Ref>(PyObject_CallFunction(PyExc_ConnectionError, "s",
-                                                           "Connection is closed by peer"));
+      const Ref error = py::reinterpret_steal<Ref>(
+          PyObject_CallFunction(PyExc_ConnectionError, "s", "Connection is closed by peer"));
       if (!error || !set_exception_unless_done(waiter.ptr(), error.ptr())) {
         PyErr_WriteUnraisable(self_);
       }
@@ -249,8 +249,7 @@ bool StreamTransport::force_close(PyObject* exception) {
 
 bool StreamTransport::log_debug(const char* format) {
   if (!loop_->debug()) return true;
-  PyObject* const result =
-      PyObject_CallMethod(stdlib.logger, "debug", "sO", format, self_);
+  PyObject* const result = PyObject_CallMethod(stdlib.logger, "debug", "sO", format, self_);
   Py_XDECREF(result);
   return result != nullptr;
 }
@@ -262,8 +261,8 @@ bool StreamTransport::fatal_error(const char* message) {
   const Ref exception = steal(take_exception());
   if (PyErr_GivenExceptionMatches(exception.ptr(), PyExc_OSError) != 0) {
     if (loop_->debug()) {
-      const Ref logged = steal(PyObject_CallMethod(stdlib.logger, "debug", "sOs", "%r: %s", self_,
-                                                   message));
+      const Ref logged =
+          steal(PyObject_CallMethod(stdlib.logger, "debug", "sOs", "%r: %s", self_, message));
     }
   } else {
     raise_exception(Ref(exception).release().ptr());
@@ -284,8 +283,7 @@ void StreamTransport::finalize() {
   if (fd_ < 0) return;
   const SavedError saved;
   PyObject* const text = repr();
-  if (text == nullptr ||
-      PyErr_ResourceWarning(self_, 1, "unclosed transport %U", text) < 0) {
+  if (text == nullptr || PyErr_ResourceWarning(self_, 1, "unclosed transport %U", text) < 0) {
     PyErr_WriteUnraisable(self_);
   }
   Py_XDECREF(text);

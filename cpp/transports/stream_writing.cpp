@@ -39,9 +39,7 @@ constexpr int kSendFlags = MSG_NOSIGNAL;
 constexpr int kSendFlags = 0;
 #endif
 
-bool is_try_again(int error) {
-  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
-}
+bool is_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
 
@@ -233,8 +231,8 @@ bool StreamTransport::on_flush() {
 // Sends what was gathered; nothing happens where nothing was.
 bool StreamTransport::flush() {
   if (gathered_writes_ == 0 || loop_ == nullptr) return true;
-  single_flushes_ = gathered_writes_ > 1 ? std::uint8_t{0}
-                                         : static_cast<std::uint8_t>(single_flushes_ + 1);
+  single_flushes_ =
+      gathered_writes_ > 1 ? std::uint8_t{0} : static_cast<std::uint8_t>(single_flushes_ + 1);
   if (single_flushes_ >= kSingleFlushesToStop) {
     gathering_ = false;
     single_flushes_ = 0;

@@ -6,9 +6,9 @@ import asyncio
 import functools
 from typing import Any
 
-import cxxloop
 import pytest
 
+import cxxloop
 from tests.support.loops import Failures, run_once
 
 Loop = asyncio.AbstractEventLoop

@@ -9,9 +9,9 @@ import sys
 import weakref
 from typing import Any
 
-import cxxloop
 import pytest
 
+import cxxloop
 from tests.support.loops import run, run_once
 
 Loop = asyncio.AbstractEventLoop

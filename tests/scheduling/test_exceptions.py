@@ -31,9 +31,7 @@ def test_failing_callback_is_reported_and_the_rest_runs(any_loop: Loop) -> None:
     assert set(context) == {"message", "exception", "handle"}
 
 
-def test_default_handler_logs_as_asyncio(
-    any_loop: Loop, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_default_handler_logs_as_asyncio(any_loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, logger="asyncio"):
         any_loop.call_soon(fail)
         run_once(any_loop)

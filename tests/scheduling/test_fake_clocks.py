@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from unittest import mock
 
-import cxxloop
 import pytest
+
+import cxxloop
 
 
 class FakeClock:

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from cxxloop import _core
-
 from tests.support.loops import run_once
 
 Loop = asyncio.AbstractEventLoop

@@ -36,9 +36,7 @@ def unused_port() -> int:
         ({"ssl": True, "sock": socket.SOCK_STREAM}, "You must set server_hostname when using ssl"),
     ],
 )
-def test_wrong_arguments_are_refused(
-    any_loop: Loop, options: dict[str, Any], message: str
-) -> None:
+def test_wrong_arguments_are_refused(any_loop: Loop, options: dict[str, Any], message: str) -> None:
     with socket.socket(type=options.get("sock", socket.SOCK_STREAM)) as sock:
         if "sock" in options:
             options = {**options, "sock": sock}
@@ -70,9 +68,7 @@ def test_failures_of_several_addresses_are_told_together(any_loop: Loop) -> None
             await any_loop.create_connection(asyncio.Protocol, "name", port)
         if sys.version_info >= (3, 12):
             with pytest.raises(ExceptionGroup, match="create_connection failed") as info:
-                await any_loop.create_connection(
-                    asyncio.Protocol, "name", port, all_errors=True
-                )
+                await any_loop.create_connection(asyncio.Protocol, "name", port, all_errors=True)
             assert len(info.value.exceptions) == 2
 
     run(any_loop, main())
@@ -121,7 +117,9 @@ def test_descriptor_of_a_transport_is_refused_to_others(any_loop: Loop) -> None:
             )
             fd = transport.get_extra_info("socket").fileno()
             for method in (any_loop.add_reader, any_loop.add_writer):
-                with pytest.raises(RuntimeError, match=f"File descriptor {fd} is used by transport"):
+                with pytest.raises(
+                    RuntimeError, match=f"File descriptor {fd} is used by transport"
+                ):
                     method(fd, print)
             for remove in (any_loop.remove_reader, any_loop.remove_writer):
                 with pytest.raises(RuntimeError, match="is used by transport"):

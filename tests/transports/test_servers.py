@@ -53,9 +53,7 @@ def test_async_with_closes_the_server(any_loop: Loop) -> None:
 def test_repeated_hosts_are_bound_once(any_loop: Loop) -> None:
     async def main() -> None:
         hosts = ["127.0.0.1", "127.0.0.1", "localhost"]
-        server = await any_loop.create_server(
-            asyncio.Protocol, hosts, 0, family=socket.AF_INET
-        )
+        server = await any_loop.create_server(asyncio.Protocol, hosts, 0, family=socket.AF_INET)
         assert len(server.sockets) == 1
         server.close()
 

@@ -24,11 +24,21 @@ def test_only_bytes_like_data_can_be_written(any_loop: Loop, wrong: Any) -> None
         async with plain_peer(any_loop, Recorder(any_loop)) as (transport, _):
             with pytest.raises(TypeError, match="^data argument must be a bytes"):
                 transport.write(wrong)
+            assert transport.get_write_buffer_size() == 0
+
+    run(any_loop, main())
+
+
+@pytest.mark.parametrize("wrong", ["text", object(), 1.5, 1])
+def test_only_bytes_like_data_can_be_written_as_lines(any_loop: Loop, wrong: Any) -> None:
+    async def main() -> None:
+        async with plain_peer(any_loop, Recorder(any_loop)) as (transport, _):
             with pytest.raises(TypeError):
                 transport.writelines([b"a", wrong, b"b"])
             assert transport.get_write_buffer_size() == 0
 
     run(any_loop, main())
+
 
 
 def test_every_kind_of_bytes_arrives_in_order(any_loop: Loop) -> None:
@@ -236,9 +246,7 @@ def test_reset_by_the_peer_is_the_reason_of_the_loss(any_loop: Loop) -> None:
     async def main() -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         protocol = Recorder(any_loop)
-        transport, _ = await any_loop.create_connection(
-            lambda: protocol, *listener.getsockname()
-        )
+        transport, _ = await any_loop.create_connection(lambda: protocol, *listener.getsockname())
         peer, _ = listener.accept()
         transport.write(bytes(BIG))
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
