@@ -9,12 +9,12 @@ namespace cxxloop {
   NAME(buffer_updated)           \
   NAME(call_exception_handler)   \
   NAME(callback)                 \
+  NAME(close)                    \
   NAME(connection_lost)          \
   NAME(connection_made)          \
   NAME(context)                  \
   NAME(data_received)            \
   NAME(delay)                    \
-  NAME(detach)                   \
   NAME(done)                     \
   NAME(eof_received)             \
   NAME(exception)                \
@@ -44,11 +44,14 @@ namespace cxxloop {
   NAME(_check_callback)          \
   NAME(_check_thread)            \
   NAME(_create_task_by_factory)  \
+  NAME(_decref_socketios)        \
   NAME(_detach)                  \
   NAME(_handle_signal)           \
+  NAME(_io_refs)                 \
   NAME(_on_accept_exhausted)     \
   NAME(_report_callback_failure) \
   NAME(_report_slow_callback)    \
+  NAME(_set_running_loop)        \
   NAME(_sock_recv)               \
   NAME(_sock_recv_into)          \
   NAME(_sock_sendall)

@@ -29,8 +29,7 @@ void import_stdlib() {
   stdlib.transport_socket_type = import_name("asyncio.trsock", "TransportSocket");
   stdlib.socket_type = import_name("socket", "socket");
   stdlib.extract_stack = import_name("asyncio.format_helpers", "extract_stack");
-  stdlib.set_running_loop = import_name("asyncio", "_set_running_loop");
-  stdlib.get_running_loop = import_name("asyncio", "_get_running_loop");
+  stdlib.events = import_name("asyncio", "events");
   stdlib.set_wakeup_fd = import_name("_signal", "set_wakeup_fd");
   stdlib.main_thread = import_name("threading", "main_thread");
   stdlib.logger = import_name("asyncio.log", "logger");

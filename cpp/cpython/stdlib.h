@@ -17,8 +17,7 @@ struct Stdlib {
   PyObject* transport_socket_type;    // asyncio.trsock.TransportSocket
   PyObject* socket_type;              // socket.socket
   PyObject* extract_stack;            // asyncio.format_helpers.extract_stack
-  PyObject* set_running_loop;         // asyncio._set_running_loop
-  PyObject* get_running_loop;         // asyncio._get_running_loop
+  PyObject* events;                   // asyncio.events
   PyObject* set_wakeup_fd;            // signal.set_wakeup_fd
   PyObject* main_thread;              // threading.main_thread
   PyObject* logger;                   // asyncio.log.logger

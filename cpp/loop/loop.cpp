@@ -65,7 +65,7 @@ bool Loop::check_closed() const {
 }
 
 bool Loop::enter_run() {
-  const Ref result = steal(PyObject_CallOneArg(stdlib.set_running_loop, self_));
+  const Ref result = steal(PyObject_CallMethodOneArg(stdlib.events, names._set_running_loop, self_));
   thread_id_ = PyThread_get_thread_ident();
   contexts_.enter_thread();
   poll_due_ = true;
@@ -80,7 +80,8 @@ bool Loop::leave_run(bool succeeded) {
   stopping_ = false;
   thread_id_ = 0;
   const SavedError saved;
-  PyObject* const result = PyObject_CallOneArg(stdlib.set_running_loop, Py_None);
+  PyObject* const result =
+      PyObject_CallMethodOneArg(stdlib.events, names._set_running_loop, Py_None);
   if (result == nullptr) PyErr_WriteUnraisable(self_);
   Py_XDECREF(result);
   return succeeded;

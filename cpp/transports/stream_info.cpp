@@ -9,9 +9,10 @@ namespace cxxloop {
 
 PyObject* StreamTransport::python_socket() {
   if (!socket_ && fd_ >= 0) {
-    socket_ = steal(PyObject_CallFunction(stdlib.socket_type, "iiii", family_, int{SOCK_STREAM},
-                                          protocol_number_, fd_));
-    const Ref result = steal(PyObject_CallMethod(socket_.ptr(), "settimeout", "i", 0));
+    const Ref made = steal(PyObject_CallFunction(stdlib.socket_type, "iiii", family_,
+                                                 int{SOCK_STREAM}, protocol_number_, fd_));
+    if (!hold_python_socket(made.ptr())) return nullptr;
+    const Ref result = steal(PyObject_CallMethod(made.ptr(), "settimeout", "i", 0));
   }
   return socket_ ? socket_.ptr() : Py_None;
 }

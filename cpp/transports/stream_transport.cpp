@@ -206,12 +206,38 @@ void StreamTransport::close_descriptor() {
   }
   fd_ = -1;
   if (socket_) {
-    // The Python socket only borrowed the descriptor.
-    PyObject* const detached = PyObject_CallMethodNoArgs(socket_.ptr(), names.detach);
-    if (detached == nullptr) PyErr_WriteUnraisable(socket_.ptr());
-    Py_XDECREF(detached);
+    close_python_socket();
+  } else {
+    ::close(fd);
   }
-  ::close(fd);
+}
+
+// From now on the descriptor is closed through the Python socket, and not before: whoever closes
+// that socket beside us must not free a number that we still send to.
+bool StreamTransport::hold_python_socket(PyObject* socket) {
+  const Ref uses = py::reinterpret_steal<Ref>(PyObject_GetAttr(socket, names._io_refs));
+  if (uses) {
+    const Ref one = steal(PyLong_FromLong(1));
+    const Ref more = steal(PyNumber_Add(uses.ptr(), one.ptr()));
+    if (PyObject_SetAttr(socket, names._io_refs, more.ptr()) < 0) return false;
+  } else if (PyErr_ExceptionMatches(PyExc_AttributeError) != 0) {
+    PyErr_Clear();  // Not made by the socket module: closing it is all that can be done.
+  } else {
+    return false;
+  }
+  socket_holds_ = static_cast<bool>(uses);
+  socket_ = borrow(socket);
+  return true;
+}
+
+void StreamTransport::close_python_socket() {
+  PyObject* result = PyObject_CallMethodNoArgs(socket_.ptr(), names.close);
+  if (result != nullptr && socket_holds_) {
+    Py_DECREF(result);
+    result = PyObject_CallMethodNoArgs(socket_.ptr(), names._decref_socketios);
+  }
+  if (result == nullptr) PyErr_WriteUnraisable(socket_.ptr());
+  Py_XDECREF(result);
 }
 
 bool StreamTransport::close() {
@@ -365,9 +391,9 @@ py::object make_stream_transport(Loop& loop, const py::object& sock, const py::o
   }
   SocketAddress peer = SocketAddress::peer(parts.fd);
   Ref transport = steal(StreamTransport::make(parts, std::move(peer)));
+  auto* const object = reinterpret_cast<StreamTransportObject*>(transport.ptr());
+  if (!object->transport()->hold_python_socket(sock.ptr())) throw py::error_already_set();
   disable_nagle(parts.fd, parts.family, type, parts.protocol_number);
-  // From here on the descriptor is the transport's alone.
-  sock.attr("detach")();
   return transport;
 }
 

@@ -85,6 +85,7 @@ class StreamTransport final : public EventTarget {
   PyObject* make_empty_waiter();
   void reset_empty_waiter() { empty_waiter_ = Ref(); }
 
+  bool hold_python_socket(PyObject* socket);
   // Called by the garbage collector or the last reference while still open.
   void finalize();
   int traverse(visitproc visit, void* arg) const;
@@ -101,6 +102,7 @@ class StreamTransport final : public EventTarget {
   bool connection_lost(PyObject* exception);
   bool release();
   void close_descriptor();
+  void close_python_socket();
   bool fatal_error(const char* message);
   bool log_debug(const char* format);
 
@@ -135,7 +137,7 @@ class StreamTransport final : public EventTarget {
   Ref server_;
   Ref waiter_;
   Ref extra_;         // a dict, once somebody asked
-  Ref socket_;        // the socket.socket behind the TransportSocket, once somebody asked
+  Ref socket_;        // that was adopted, or made once somebody asked for it
   Ref empty_waiter_;  // sendfile waits for the queue to become empty
   Ref lost_exception_;
   CapturedContext context_;        // of reading
@@ -157,6 +159,7 @@ class StreamTransport final : public EventTarget {
   bool gathering_ = false;            // writes wait for the end of their callback
   bool flush_scheduled_ = false;
   bool large_reads_ = false;
+  bool socket_holds_ = false;  // socket_ counts us among its users
   bool buffered_ = false;  // the protocol is a BufferedProtocol
   Start start_ = Start::kConnectionMade;
   bool explicit_context_ = false;
@@ -183,7 +186,7 @@ struct StreamTransportObject {
 // The heap type; set once by the bindings.
 extern PyTypeObject* stream_transport_type;
 
-// loop._make_socket_transport(): adopts a connected Python socket, which is detached.
+// loop._make_socket_transport(): adopts a connected Python socket and closes it at the end.
 py::object make_stream_transport(Loop& loop, const py::object& sock, const py::object& protocol,
                                  const py::object& waiter, const py::object& extra,
                                  const py::object& server, const py::object& context);

@@ -16,6 +16,10 @@ _CANCEL_CLOSES_CLIENTS = sys.version_info >= (3, 14)
 _KEEPS_CONTEXT = sys.version_info >= (3, 15)
 
 
+def _nobody() -> None:
+    """Stands for a client that nobody has named."""
+
+
 class Server(events.AbstractServer):
     """What create_server() and create_unix_server() return, as asyncio.Server.
 
@@ -36,7 +40,7 @@ class Server(events.AbstractServer):
         self._backlog = backlog
         self._ssl_context = None
         self._context = contextvars.copy_context() if _KEEPS_CONTEXT else None
-        self._clients: dict[int, weakref.ref[Any]] = {}
+        self._clients: dict[int, Callable[[], Any]] = {}
         self._waiters: list[asyncio.Future[None]] | None = []
         self._serving = False
         self._serving_forever_fut: asyncio.Future[None] | None = None
@@ -46,11 +50,12 @@ class Server(events.AbstractServer):
 
     # Called by transports
 
-    def _attach(self, transport: Any) -> None:
+    # Before 3.13 asyncio only counts them, and its callers name no transport.
+    def _attach(self, transport: Any = None) -> None:
         assert self._sockets is not None
-        self._clients[id(transport)] = weakref.ref(transport)
+        self._clients[id(transport)] = _nobody if transport is None else weakref.ref(transport)
 
-    def _detach(self, transport: Any) -> None:
+    def _detach(self, transport: Any = None) -> None:
         self._clients.pop(id(transport), None)
         if not self._clients and self._sockets is None:
             self._wakeup()
