@@ -4,9 +4,12 @@ import asyncio
 
 import httpx
 
+connections: set[asyncio.Task[None] | None] = set()
+
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answers requests one after the other, with keep-alive."""
+    connections.add(asyncio.current_task())
     while head := await read_head(reader):
         method, path, _ = head[0].split(" ", 2)
         fields = dict(line.lower().split(": ", 1) for line in head[1:])
@@ -42,6 +45,8 @@ async def main() -> None:
             print(answer.status_code, answer.text)
         answers = await asyncio.gather(*[client.get(f"/{number}") for number in range(20)])
         print([answer.status_code for answer in answers].count(200), answers[-1].text)
+    # Before Python 3.12 the server does not wait for its connections.
+    await asyncio.gather(*filter(None, connections))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,14 @@ def loop() -> Iterator[cxxloop.Loop]:
     close_loop(made)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def libuv_is_set_up() -> None:
+    """libuv keeps a pipe for the whole process from its first loop on."""
+    cxxloop.Loop().close()
+
+
 @pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
+def nothing_left_behind(libuv_is_set_up: None) -> Iterator[None]:
     """Fails a test that leaves a descriptor, a thread or a child process."""
     gc.collect()
     descriptors = set(os.listdir("/proc/self/fd"))

@@ -18,11 +18,6 @@ namespace {
 constexpr double kClockResolution = 1e-9;
 constexpr double kLongestWait = 24 * 3600.0;  // as asyncio: some systems refuse more
 
-// How many callbacks may run between two polls while nothing but callbacks happens; less
-// where descriptors are watched, and never for longer than a coarse tick of the clock.
-constexpr std::size_t kPollDebt = 1024;
-constexpr std::size_t kPollDebtWatching = 64;
-
 // Counts the forks that this process is the child of.
 std::atomic<unsigned> fork_generation{0};
 
@@ -68,7 +63,7 @@ bool Loop::enter_run() {
   const Ref result = steal(PyObject_CallMethodOneArg(stdlib.events, names._set_running_loop, self_));
   thread_id_ = PyThread_get_thread_ident();
   contexts_.enter_thread();
-  poll_due_ = true;
+  pace_.expect_events();
   if (on_main_thread()) signals_.attach();
   return true;
 }
@@ -144,7 +139,7 @@ bool Loop::restart_after_fork() {
 
 bool Loop::turn() {
   if (!ready_.empty() || stopping_) {
-    if (!may_put_off_poll() && !poll(0)) return false;
+    if ((debug_ || !pace_.may_put_off(!fds_.empty())) && !poll(0)) return false;
   } else {
     std::int64_t timeout = -1;
     if (!timers_.empty() && !time_to_next_timer(timeout)) return false;
@@ -156,12 +151,6 @@ bool Loop::turn() {
   }
   if (!timers_.empty() && !expire_timers()) return false;
   return run_batch();
-}
-
-bool Loop::may_put_off_poll() {
-  if (poll_due_ || debug_) return false;
-  if (run_since_poll_ >= (fds_.empty() ? kPollDebt : kPollDebtWatching)) return false;
-  return coarse_tick() == tick_at_poll_;
 }
 
 bool Loop::time_to_next_timer(std::int64_t& timeout) {
@@ -182,9 +171,7 @@ bool Loop::poll(std::int64_t timeout) {
   }
   const int count = gate_.wait(*poller_, timeout, results, kCapacity);
   woken_ = false;
-  run_since_poll_ = 0;
-  tick_at_poll_ = coarse_tick();
-  poll_due_ = count > 0;
+  pace_.polled(timeout == 0, count);
   if (count < 0) {
     if (count == -EINTR) return PyErr_CheckSignals() == 0;
     raise_os_error(-count);
@@ -210,7 +197,7 @@ bool Loop::expire_timers() {
 
 bool Loop::run_batch() {
   std::size_t count = ready_.size();
-  run_since_poll_ += count;
+  pace_.ran(count);
   bool succeeded = true;
   in_batch_ = true;
   for (; succeeded && count != 0 && !ready_.empty(); --count) {

@@ -13,6 +13,7 @@
 #include "loop/futures.h"
 #include "loop/handle.h"
 #include "loop/poll_gate.h"
+#include "loop/poll_pace.h"
 #include "loop/ready_queue.h"
 #include "loop/signal_relay.h"
 #include "loop/timer_queue.h"
@@ -82,7 +83,7 @@ class Loop {
   [[nodiscard]] bool in_batch() const { return in_batch_; }
   [[nodiscard]] std::uint64_t serial() const { return serial_; }
   // Something was sent, so an answer may come: the next turn polls.
-  void expect_events() { poll_due_ = true; }
+  void expect_events() { pace_.expect_events(); }
   // Room for one read; what it holds is gone with the next one.
   char* read_buffer();
   static constexpr std::size_t kReadBufferSize = 256 * 1024;
@@ -118,7 +119,6 @@ class Loop {
   PyObject* add_timer(double deadline, PyObject* when, const Call& call);
 
   bool turn();
-  bool may_put_off_poll();
   bool poll(std::int64_t timeout);
   bool time_to_next_timer(std::int64_t& timeout);
   bool expire_timers();
@@ -142,6 +142,7 @@ class Loop {
   FdWatchers fds_;
   SignalRelay signals_;
   PollGate gate_;
+  PollPace pace_;
   Contexts contexts_;
   Clock clock_;
   Futures futures_;
@@ -151,11 +152,8 @@ class Loop {
   Handle* current_handle_ = nullptr;  // debug mode: the one that runs; borrowed
   unsigned long thread_id_ = 0;
   unsigned fork_generation_;
-  std::size_t run_since_poll_ = 0;
-  std::int64_t tick_at_poll_ = 0;
   std::uint64_t serial_ = 0;
   bool in_batch_ = false;
-  bool poll_due_ = true;
   bool woken_ = false;
   bool stopping_ = false;
   bool closed_ = false;

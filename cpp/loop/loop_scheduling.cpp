@@ -129,6 +129,7 @@ bool Loop::watch(int fd, FdWatchers::Direction direction, const Call& call, PyOb
   if (made == nullptr) return false;
   const int error = fds_.set(fd, direction, made, debug_);
   if (error == 0) {
+    pace_.expect_events();
     *handle = made->object();
     return true;
   }
@@ -139,7 +140,10 @@ bool Loop::watch(int fd, FdWatchers::Direction direction, const Call& call, PyOb
 
 bool Loop::watch(int fd, FdWatchers::Direction direction, EventTarget* target) {
   const int error = fds_.set(fd, direction, target);
-  if (error == 0) return true;
+  if (error == 0) {
+    pace_.expect_events();
+    return true;
+  }
   raise_os_error(error);
   return false;
 }

@@ -203,6 +203,7 @@ void StreamTransport::close_descriptor() {
     if (writing_) loop_->unwatch(fd, FdWatchers::kWriter);
     writing_ = false;
     if (loop_->transport(fd) == this) loop_->set_transport(fd, nullptr);
+    loop_->expect_events();
   }
   fd_ = -1;
   if (socket_) {

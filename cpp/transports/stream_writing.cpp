@@ -273,6 +273,7 @@ bool StreamTransport::after_write_ready() {
 // The end of the stream
 
 bool StreamTransport::shut_down_writing() {
+  loop_->expect_events();
   if (shutdown(fd_, SHUT_WR) == 0) return true;
   raise_os_error(errno);
   return false;

@@ -30,8 +30,8 @@ def version_of(text: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def load(path: Path = Path(__file__).with_name("expected.toml")) -> list[Expectation]:
-    entries = tomllib.loads(path.read_text())["expected"]
+def load() -> list[Expectation]:
+    entries = tomllib.loads(Path(__file__).with_name("expected.toml").read_text())["expected"]
     return [
         Expectation(
             tests=tuple(entry["tests"]),

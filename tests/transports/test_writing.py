@@ -40,7 +40,6 @@ def test_only_bytes_like_data_can_be_written_as_lines(any_loop: Loop, wrong: Any
     run(any_loop, main())
 
 
-
 def test_every_kind_of_bytes_arrives_in_order(any_loop: Loop) -> None:
     """MagicStack/asyncpg#715"""
 
