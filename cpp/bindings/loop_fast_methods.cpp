@@ -37,12 +37,17 @@ bool read_call(const char* method, PyObject* const* arguments, Py_ssize_t count,
   if (leading_name != nullptr && *leading == nullptr && taken < count)
     *leading = arguments[taken++];
   if (call.callback == nullptr && taken < count) call.callback = arguments[taken++];
-  PyObject* const missing = leading_name != nullptr && *leading == nullptr ? leading_name
-                            : call.callback == nullptr                     ? names.callback
-                                                                           : nullptr;
-  if (missing != nullptr) {
+  const bool lacks_leading = leading_name != nullptr && *leading == nullptr;
+  const bool lacks_callback = call.callback == nullptr;
+  if (lacks_leading && lacks_callback) {
+    PyErr_Format(PyExc_TypeError,
+                 "Loop.%s() missing 2 required positional arguments: '%U' and 'callback'", method,
+                 leading_name);
+    return false;
+  }
+  if (lacks_leading || lacks_callback) {
     PyErr_Format(PyExc_TypeError, "Loop.%s() missing 1 required positional argument: '%U'", method,
-                 missing);
+                 lacks_leading ? leading_name : names.callback);
     return false;
   }
   call.arguments = arguments + taken;
@@ -181,10 +186,14 @@ PyObject* create_task(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
 // Descriptors. `file` is a number or has a fileno(); returns -1 with asyncio's error set.
 int descriptor_of(PyObject* file) {
   if (PyLong_Check(file)) {
-    const long fd = PyLong_AsLong(file);
-    if (fd == -1 && PyErr_Occurred() != nullptr) return -1;
-    if (fd < 0 || fd > INT_MAX) {
-      PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", fd);
+    int overflow = 0;
+    const long fd = PyLong_AsLongAndOverflow(file, &overflow);
+    if (overflow > 0 || fd > INT_MAX) {
+      PyErr_SetString(PyExc_OverflowError, "signed integer is greater than maximum");
+      return -1;
+    }
+    if (overflow < 0 || fd < 0) {
+      PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %S", file);
       return -1;
     }
     return static_cast<int>(fd);
@@ -218,18 +227,21 @@ int free_descriptor_of(Loop& loop, PyObject* file) {
 }
 
 PyObject* add_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
-                      const char* method, FdWatchers::Direction direction, bool return_handle) {
+                      PyObject* keywords, FdWatchers::Direction direction, bool return_handle) {
+  const char* const method = direction == FdWatchers::kReader ? "add_reader" : "add_writer";
   return guarded([&]() -> PyObject* {
-    if (count < 2) {
-      PyErr_Format(PyExc_TypeError, "Loop.%s() missing %zd required positional argument%s", method,
-                   2 - count, count == 1 ? ": 'callback'" : "s: 'fd' and 'callback'");
+    PyObject* file = nullptr;
+    Call call;
+    if (!read_call(method, arguments, count, keywords, names.fd, &file, call)) return nullptr;
+    if (call.context != nullptr) {
+      PyErr_Format(PyExc_TypeError, "Loop.%s() got an unexpected keyword argument 'context'",
+                   method);
       return nullptr;
     }
     Loop& loop = Loop::of(self);
-    const int fd = free_descriptor_of(loop, arguments[0]);
+    const int fd = free_descriptor_of(loop, file);
     if (fd < 0 || !loop.check_closed()) return nullptr;
     PyObject* handle = nullptr;
-    const Call call{arguments[1], arguments + 2, count - 2, nullptr};
     if (!loop.watch(fd, direction, call, &handle)) return nullptr;
     if (return_handle) return handle;
     Py_DECREF(handle);
@@ -237,26 +249,55 @@ PyObject* add_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
   });
 }
 
-PyObject* remove_watcher(PyObject* self, PyObject* file, FdWatchers::Direction direction,
+// The only argument of a method, by its position or as fd=…; null with a TypeError set.
+PyObject* only_argument(const char* method, PyObject* const* arguments, Py_ssize_t count,
+                        PyObject* keywords) {
+  const Py_ssize_t keyword_count = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
+  if (keyword_count > 0 && PyUnicode_Compare(PyTuple_GET_ITEM(keywords, 0), names.fd) != 0) {
+    PyErr_Format(PyExc_TypeError, "Loop.%s() got an unexpected keyword argument '%U'", method,
+                 PyTuple_GET_ITEM(keywords, 0));
+    return nullptr;
+  }
+  if (count + keyword_count == 1) return arguments[0];
+  if (count + keyword_count == 0) {
+    PyErr_Format(PyExc_TypeError, "Loop.%s() missing 1 required positional argument: 'fd'", method);
+  } else {
+    PyErr_Format(PyExc_TypeError, "Loop.%s() takes 2 positional arguments but %zd were given",
+                 method, count + keyword_count + 1);
+  }
+  return nullptr;
+}
+
+PyObject* remove_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                         PyObject* keywords, FdWatchers::Direction direction,
                          bool check_transport) {
+  const char* const method =
+      direction == FdWatchers::kReader ? "remove_reader" : "remove_writer";
   return guarded([&]() -> PyObject* {
     Loop& loop = Loop::of(self);
+    PyObject* const file = only_argument(method, arguments, count, keywords);
+    if (file == nullptr) return nullptr;
     const int fd = check_transport ? free_descriptor_of(loop, file) : descriptor_of(file);
-    if (fd < 0) return nullptr;
+    if (fd < 0) {
+      if (PyErr_ExceptionMatches(PyExc_OverflowError) == 0) return nullptr;
+      PyErr_Clear();  // Nobody can have watched it.
+      Py_RETURN_FALSE;
+    }
     if (loop.is_closed()) Py_RETURN_FALSE;
     return PyBool_FromLong(loop.unwatch(fd, direction));
   });
 }
 
 template <FdWatchers::Direction direction, bool return_handle>
-PyObject* add_method_of(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
-  const char* const name = direction == FdWatchers::kReader ? "add_reader" : "add_writer";
-  return add_watcher(self, arguments, count, name, direction, return_handle);
+PyObject* add_method_of(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                        PyObject* keywords) {
+  return add_watcher(self, arguments, count, keywords, direction, return_handle);
 }
 
 template <FdWatchers::Direction direction, bool check_transport>
-PyObject* remove_method_of(PyObject* self, PyObject* file) {
-  return remove_watcher(self, file, direction, check_transport);
+PyObject* remove_method_of(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                           PyObject* keywords) {
+  return remove_watcher(self, arguments, count, keywords, direction, check_transport);
 }
 
 PyObject* ensure_fd_no_transport(PyObject* self, PyObject* file) {
@@ -313,17 +354,17 @@ PyObject* time_descriptor = nullptr;
 
 PyMethodDef fast_methods[] = {
     {"call_soon", function(call_soon), kKeywords,
-     "call_soon($self, callback, /, *args, context=None)\n--\n\n"
+     "call_soon($self, callback, *args, context=None)\n--\n\n"
      "Run callback(*args) in the next turn; return an asyncio.Handle.\n\n"
      "Raises RuntimeError when the loop is closed. Stands in for asyncio's loop.call_soon()."},
     {"call_soon_threadsafe", function(call_soon_threadsafe), kKeywords,
-     "call_soon_threadsafe($self, callback, /, *args, context=None)\n--\n\n"
+     "call_soon_threadsafe($self, callback, *args, context=None)\n--\n\n"
      "call_soon() for other threads: wakes the loop if it waits."},
     {"call_later", function(call_later), kKeywords,
-     "call_later($self, delay, callback, /, *args, context=None)\n--\n\n"
+     "call_later($self, delay, callback, *args, context=None)\n--\n\n"
      "Run callback(*args) after `delay` seconds; return an asyncio.TimerHandle."},
     {"call_at", function(call_at), kKeywords,
-     "call_at($self, when, callback, /, *args, context=None)\n--\n\n"
+     "call_at($self, when, callback, *args, context=None)\n--\n\n"
      "Run callback(*args) at the time `when` of loop.time(); return an asyncio.TimerHandle."},
     {"stop", stop, METH_NOARGS, "stop($self, /)\n--\n\nEnd run_forever() after the current turn."},
     {"is_running", is_running, METH_NOARGS,
@@ -337,20 +378,20 @@ PyMethodDef fast_methods[] = {
     {"create_task", function(create_task), kKeywords,
      "create_task($self, coro, **kwargs)\n--\n\n"
      "Schedule a coroutine; return its asyncio.Task, or what the task factory returns."},
-    {"add_reader", function(add_method_of<FdWatchers::kReader, false>), METH_FASTCALL,
-     "add_reader($self, fd, callback, /, *args)\n--\n\n"
+    {"add_reader", function(add_method_of<FdWatchers::kReader, false>), kKeywords,
+     "add_reader($self, fd, callback, *args)\n--\n\n"
      "Call callback(*args) whenever `fd` is readable."},
-    {"add_writer", function(add_method_of<FdWatchers::kWriter, false>), METH_FASTCALL,
-     "add_writer($self, fd, callback, /, *args)\n--\n\n"
+    {"add_writer", function(add_method_of<FdWatchers::kWriter, false>), kKeywords,
+     "add_writer($self, fd, callback, *args)\n--\n\n"
      "Call callback(*args) whenever `fd` is writable."},
-    {"remove_reader", remove_method_of<FdWatchers::kReader, true>, METH_O,
-     "remove_reader($self, fd, /)\n--\n\nStop watching; return whether `fd` had a reader."},
-    {"remove_writer", remove_method_of<FdWatchers::kWriter, true>, METH_O,
-     "remove_writer($self, fd, /)\n--\n\nStop watching; return whether `fd` had a writer."},
-    {"_add_reader", function(add_method_of<FdWatchers::kReader, true>), METH_FASTCALL, nullptr},
-    {"_add_writer", function(add_method_of<FdWatchers::kWriter, true>), METH_FASTCALL, nullptr},
-    {"_remove_reader", remove_method_of<FdWatchers::kReader, false>, METH_O, nullptr},
-    {"_remove_writer", remove_method_of<FdWatchers::kWriter, false>, METH_O, nullptr},
+    {"remove_reader", function(remove_method_of<FdWatchers::kReader, true>), kKeywords,
+     "remove_reader($self, fd)\n--\n\nStop watching; return whether `fd` had a reader."},
+    {"remove_writer", function(remove_method_of<FdWatchers::kWriter, true>), kKeywords,
+     "remove_writer($self, fd)\n--\n\nStop watching; return whether `fd` had a writer."},
+    {"_add_reader", function(add_method_of<FdWatchers::kReader, true>), kKeywords, nullptr},
+    {"_add_writer", function(add_method_of<FdWatchers::kWriter, true>), kKeywords, nullptr},
+    {"_remove_reader", function(remove_method_of<FdWatchers::kReader, false>), kKeywords, nullptr},
+    {"_remove_writer", function(remove_method_of<FdWatchers::kWriter, false>), kKeywords, nullptr},
     {"sock_recv", function(sock_recv), kKeywords,
      "sock_recv($self, sock, n)\n--\n\n"
      "Return at most `n` bytes from a non-blocking socket; b'' at the end of the stream."},

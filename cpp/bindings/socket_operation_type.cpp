@@ -107,6 +107,7 @@ PyMemberDef members[] = {
 };
 
 void dealloc(PyObject* self) {
+  if (PyObject_CallFinalizerFromDealloc(self) < 0) return;
   PyObject_GC_UnTrack(self);
   auto* const object = reinterpret_cast<SocketOperationObject*>(self);
   if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
@@ -114,6 +115,16 @@ void dealloc(PyObject* self) {
   PyTypeObject* const type = Py_TYPE(self);
   type->tp_free(self);
   Py_DECREF(type);
+}
+
+void finalize(PyObject* self) {
+  auto* const object = reinterpret_cast<SocketOperationObject*>(self);
+  if (!object->constructed || object->operation()->started()) return;
+  const SavedError saved;
+  if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
+                       object->operation()->name()) < 0) {
+    PyErr_WriteUnraisable(self);
+  }
 }
 
 int traverse(PyObject* self, visitproc visit, void* arg) {
@@ -139,6 +150,7 @@ void bind_socket_operations(py::module_& module) {
       {Py_tp_iternext, reinterpret_cast<void*>(iterate_next)},
       {Py_am_await, reinterpret_cast<void*>(self_as_iterator)},
       {Py_am_send, reinterpret_cast<void*>(am_send)},
+      {Py_tp_finalize, reinterpret_cast<void*>(finalize)},
       {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
       {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
       {Py_tp_clear, reinterpret_cast<void*>(clear)},

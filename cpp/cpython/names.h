@@ -18,6 +18,7 @@ namespace cxxloop {
   NAME(done)                     \
   NAME(eof_received)             \
   NAME(exception)                \
+  NAME(fd)                       \
   NAME(fileno)                   \
   NAME(get_buffer)               \
   NAME(getpeername)              \

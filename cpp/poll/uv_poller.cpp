@@ -1,5 +1,7 @@
 #include "poll/uv_poller.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -31,10 +33,14 @@ UvPoller::UvPoller() : loop_(std::make_unique<uv::Loop>()) {
 void UvPoller::on_event(uv_poll_t* poll, int status, int events) noexcept {
   auto* const self = static_cast<UvPoller*>(poll->data);
   if (self == nullptr) return;
-  const unsigned happened = status < 0 ? kPollReadable | kPollWritable
-                                       : ((events & UV_READABLE) != 0 ? kPollReadable : 0U) |
-                                             ((events & UV_WRITABLE) != 0 ? kPollWritable : 0U);
-  self->arrived_.push_back({descriptor_of(poll), happened});
+  const int fd = descriptor_of(poll);
+  unsigned happened = ((events & UV_READABLE) != 0 ? kPollReadable : 0U) |
+                      ((events & UV_WRITABLE) != 0 ? kPollWritable : 0U);
+  if (status < 0) {
+    happened = kPollReadable | kPollWritable;
+    self->stopped_.push_back(fd);
+  }
+  self->arrived_.push_back({fd, happened});
 }
 
 void UvPoller::on_timeout(uv_timer_t* /*timer*/) noexcept {
@@ -43,16 +49,46 @@ void UvPoller::on_timeout(uv_timer_t* /*timer*/) noexcept {
 
 int UvPoller::watch(int fd, unsigned /*before*/, unsigned after) {
   if (after == kPollNothing) {
-    return polls_.erase(fd) == 1 ? 0 : ENOENT;
+    return watches_.erase(fd) == 1 ? 0 : ENOENT;
   }
-  auto found = polls_.find(fd);
-  if (found == polls_.end()) {
+  auto found = watches_.find(fd);
+  if (found == watches_.end()) {
     int status = 0;
     uv::Handle<uv_poll_t> poll = uv::open<uv_poll_t>(status, uv_poll_init, loop_->get(), this, fd);
     if (status < 0) return -status;
-    found = polls_.emplace(fd, std::move(poll)).first;
+    found = watches_.emplace(fd, Watch{std::move(poll)}).first;
   }
-  return -uv_poll_start(found->second.get(), to_uv(after), &UvPoller::on_event);
+  found->second.events = after;
+  return start(fd, found->second.poll.get(), after);
+}
+
+int UvPoller::start(int fd, uv_poll_t* poll, unsigned events) {
+  // Stopped first, so that it is news to the kernel even if the number has become another file's.
+  uv_poll_stop(poll);
+  const int status = uv_poll_start(poll, to_uv(events), &UvPoller::on_event);
+  if (status == 0) new_.push_back(fd);
+  return -status;
+}
+
+// libuv stops a watch after an error, which may pass: a datagram that was refused, for example.
+void UvPoller::start_again() {
+  std::vector<int> stopped;
+  stopped.swap(stopped_);
+  for (const int fd : stopped) {
+    const auto found = watches_.find(fd);
+    if (found != watches_.end()) start(fd, found->second.poll.get(), found->second.events);
+  }
+}
+
+void UvPoller::forget_closed() {
+  for (const int fd : new_) {
+    struct stat status {};
+    const bool can_be_watched =
+        fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+    const auto found = watches_.find(fd);
+    if (!can_be_watched && found != watches_.end()) uv_poll_stop(found->second.poll.get());
+  }
+  new_.clear();
 }
 
 int UvPoller::wait(std::int64_t timeout, PollResult* results, int capacity) {
@@ -69,6 +105,8 @@ int UvPoller::wait(std::int64_t timeout, PollResult* results, int capacity) {
       uv_timer_start(timer_.get(), &UvPoller::on_timeout, static_cast<std::uint64_t>(milliseconds),
                      0);
     }
+    start_again();
+    forget_closed();
     uv_run(loop_->get(), mode);
     uv_timer_stop(timer_.get());
   }
@@ -79,8 +117,10 @@ int UvPoller::wait(std::int64_t timeout, PollResult* results, int capacity) {
 }
 
 int UvPoller::restart_after_fork() {
-  polls_.clear();
+  watches_.clear();
   arrived_.clear();
+  new_.clear();
+  stopped_.clear();
   return -uv_loop_fork(loop_->get());
 }
 

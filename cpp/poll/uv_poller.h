@@ -12,8 +12,9 @@ namespace cxxloop {
 // the wait.
 //
 // libuv waits in milliseconds and swallows EINTR (signals come through the wake-up
-// descriptor, which is watched like any other). A descriptor must not be closed while it is
-// watched: libuv would abort, where the epoll backend just forgets it.
+// descriptor, which is watched like any other). It tells the kernel about a new watch in the
+// next uv_run() only, and aborts where that fails; so what is no descriptor any more by
+// then is taken out before.
 class UvPoller final : public Poller {
  public:
   UvPoller();
@@ -24,6 +25,10 @@ class UvPoller final : public Poller {
   [[nodiscard]] const char* backend() const override { return "libuv"; }
 
  private:
+  int start(int fd, uv_poll_t* poll, unsigned events);
+  void start_again();
+  void forget_closed();
+
   static void on_event(uv_poll_t* poll, int status, int events) noexcept;
   static void on_timeout(uv_timer_t* timer) noexcept;
 
@@ -31,7 +36,13 @@ class UvPoller final : public Poller {
   // them finish.
   std::unique_ptr<uv::Loop> loop_;
   uv::Handle<uv_timer_t> timer_;
-  std::unordered_map<int, uv::Handle<uv_poll_t>> polls_;
+  struct Watch {
+    uv::Handle<uv_poll_t> poll;
+    unsigned events = kPollNothing;
+  };
+  std::unordered_map<int, Watch> watches_;
+  std::vector<int> new_;      // the kernel doesn't know them yet
+  std::vector<int> stopped_;  // by libuv, because of an error
   std::vector<PollResult> arrived_;
 };
 

@@ -48,15 +48,20 @@ PyObject* make_socket_operation(Loop& loop, SocketOperation::Kind kind, PyObject
   return object;
 }
 
+int SocketOperation::descriptor() const {
+  const Ref number = steal(PyObject_CallMethodNoArgs(sock_.ptr(), names.fileno));
+  const long fd = PyLong_AsLong(number.ptr());
+  if (fd == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  return static_cast<int>(fd);
+}
+
 // Reads the arguments; false with a Python error set.
 bool SocketOperation::begin() {
-  const Ref number = steal(PyObject_CallMethodNoArgs(sock_.ptr(), names.fileno));
-  fd_ = static_cast<int>(PyLong_AsLong(number.ptr()));
-  if (fd_ == -1 && PyErr_Occurred() != nullptr) return false;
-  if (kind_ != Kind::kReceive) {
-    const int flags = kind_ == Kind::kReceiveInto ? PyBUF_WRITABLE : PyBUF_SIMPLE;
-    return PyObject_GetBuffer(argument_.ptr(), &buffer_, flags) == 0;
+  fd_ = descriptor();
+  if (kind_ == Kind::kSendAll) {
+    return PyObject_GetBuffer(argument_.ptr(), &buffer_, PyBUF_SIMPLE) == 0;
   }
+  if (kind_ == Kind::kReceiveInto) return begin_receive_into();
   size_ = PyNumber_AsSsize_t(argument_.ptr(), PyExc_OverflowError);
   if (size_ == -1 && PyErr_Occurred() != nullptr) return false;
   if (size_ >= 0) return true;
@@ -64,7 +69,20 @@ bool SocketOperation::begin() {
   return false;
 }
 
+bool SocketOperation::begin_receive_into() {
+  if (PyObject_GetBuffer(argument_.ptr(), &buffer_, PyBUF_WRITABLE) == 0) return true;
+  PyErr_Clear();
+  PyErr_Format(PyExc_TypeError,
+               "recv_into() argument 1 must be read-write bytes-like object, not %s",
+               argument_.is_none() ? "None" : Py_TYPE(argument_.ptr())->tp_name);
+  return false;
+}
+
 SocketOperation::Attempt SocketOperation::receive() {
+  if (size_ == 0) {  // As CPython: no system call, and so no wait.
+    result_ = steal(PyBytes_FromStringAndSize(nullptr, 0));
+    return Attempt::kDone;
+  }
   if (size_ <= kCopiedRead) {
     char* const scratch = loop_->read_buffer();
     const ssize_t count = recv(fd_, scratch, static_cast<std::size_t>(size_), 0);
@@ -89,7 +107,8 @@ SocketOperation::Attempt SocketOperation::receive() {
 }
 
 SocketOperation::Attempt SocketOperation::receive_into() {
-  const ssize_t count = recv(fd_, buffer_.buf, static_cast<std::size_t>(buffer_.len), 0);
+  const auto length = static_cast<std::size_t>(buffer_.len);
+  const ssize_t count = length == 0 ? 0 : recv(fd_, buffer_.buf, length, 0);
   if (count < 0) {
     if (is_try_again(errno)) return Attempt::kWouldBlock;
     raise_os_error(errno);
@@ -125,6 +144,13 @@ SocketOperation::Attempt SocketOperation::attempt() {
     default:
       return send_all();
   }
+}
+
+// The socket may have been closed meanwhile, and its number be another's.
+SocketOperation::Attempt SocketOperation::attempt_again() {
+  if (descriptor() == fd_) return attempt();
+  raise_os_error(EBADF);
+  return Attempt::kFailed;
 }
 
 PySendResult SocketOperation::send(PyObject** result) {
@@ -179,7 +205,7 @@ bool SocketOperation::on_ready() {
     unwatch();
     return true;
   }
-  const Attempt outcome = attempt();
+  const Attempt outcome = attempt_again();
   if (outcome == Attempt::kWouldBlock) return true;
   if (outcome == Attempt::kFailed) failure_ = py::reinterpret_steal<Ref>(take_exception());
   unwatch();
@@ -198,6 +224,17 @@ PySendResult SocketOperation::finish(PyObject** result) {
   }
   *result = result_.release().ptr();
   return PYGEN_RETURN;
+}
+
+const char* SocketOperation::name() const {
+  switch (kind_) {
+    case Kind::kReceive:
+      return "Loop.sock_recv";
+    case Kind::kReceiveInto:
+      return "Loop.sock_recv_into";
+    default:
+      return "Loop.sock_sendall";
+  }
 }
 
 void SocketOperation::unwatch() {

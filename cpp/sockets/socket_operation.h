@@ -30,6 +30,9 @@ class SocketOperation final : public EventTarget {
   // coroutine.throw() and coroutine.close(), as far as the wait is concerned.
   void abandon();
   [[nodiscard]] bool finished() const { return state_ == State::kFinished; }
+  [[nodiscard]] bool started() const { return state_ != State::kNew; }
+  // Of the method that made it, as in "coroutine 'Loop.sock_recv' was never awaited".
+  [[nodiscard]] const char* name() const;
 
   bool on_readable() override { return on_ready(); }
   bool on_writable() override { return on_ready(); }
@@ -45,8 +48,11 @@ class SocketOperation final : public EventTarget {
   enum class Attempt { kDone, kWouldBlock, kFailed };
 
   bool on_ready();
+  [[nodiscard]] int descriptor() const;
   bool begin();
+  bool begin_receive_into();
   Attempt attempt();
+  Attempt attempt_again();
   Attempt receive();
   Attempt receive_into();
   Attempt send_all();

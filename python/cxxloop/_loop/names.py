@@ -54,6 +54,7 @@ class NamesMixin(LoopBase):
         Raises socket.gaierror and whatever else that does. Stands in for asyncio's
         loop.getaddrinfo().
         """
+        self._check_closed()
         if self.get_debug():
             lookup: Any = self._getaddrinfo_debug
         else:
