@@ -9,7 +9,20 @@
 
 namespace py = pybind11;
 
-PYBIND11_MODULE(_core, module) {
+namespace {
+
+// What the extension imports and interns once belongs to one interpreter.
+bool is_main_interpreter() {
+  if (PyInterpreterState_Get() == PyInterpreterState_Main()) return true;
+  PyErr_SetString(PyExc_ImportError,
+                  "module cxxloop._core does not support loading in subinterpreters");
+  return false;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_registrations, module) {
+  if (!is_main_interpreter()) throw py::error_already_set();
   module.doc() = "The native part of cxxloop: the event loop, its handles and its transports.";
   cxxloop::intern_names();
   cxxloop::import_stdlib();
@@ -29,4 +42,10 @@ PYBIND11_MODULE(_core, module) {
 #else
   module.attr("libuv_source") = "system";
 #endif
+}
+
+// The import of cxxloop._core. Until Python 3.11 the first step that pybind11 would take here waits
+// for ever in a subinterpreter; from 3.13 on this runs in the main one, and the rest does not.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+  return is_main_interpreter() ? PyInit__registrations() : nullptr;
 }

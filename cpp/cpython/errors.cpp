@@ -1,5 +1,8 @@
 #include "cpython/errors.h"
 
+#include <cxxabi.h>
+#include <unistd.h>
+
 #include <cerrno>
 
 namespace cxxloop {
@@ -44,9 +47,24 @@ PyObject* make_os_error(int error) {
   return take_exception();
 }
 
+namespace {
+
+// Until 3.13 CPython ends a daemon thread that wants the GIL of an interpreter that is going
+// away by unwinding its stack. Nothing of ours may run then, destructors least of all, so the
+// thread stays where it is, as it does from 3.14 on; the process ends without it.
+[[noreturn]] void hang_thread() {
+  for (;;) pause();
+}
+
+}  // namespace
+
 PyObject* raise_current_exception() noexcept {
   try {
     throw;
+#ifdef __GLIBCXX__
+  } catch (abi::__forced_unwind&) {
+    hang_thread();
+#endif
   } catch (py::error_already_set& error) {
     error.restore();
   } catch (const std::bad_alloc&) {

@@ -49,7 +49,10 @@ Loop::Loop(PyObject* self, PyObject* native_time)
   if (error != 0) throw std::system_error(error, std::generic_category());
 }
 
-Loop::~Loop() { clear(); }
+Loop::~Loop() {
+  if (!own_poll_set()) PyErr_WriteUnraisable(nullptr);
+  clear();
+}
 
 // Running
 
@@ -100,7 +103,7 @@ void Loop::stop() { stopping_ = true; }
 bool Loop::close() {
   if (closed_) return true;
   closed_ = true;
-  if (fork_generation_ != current_fork_generation() && !restart_after_fork()) return false;
+  if (!own_poll_set()) return false;
   clear();
   poller_.reset();
   wakeup_.reset();
@@ -117,6 +120,11 @@ void Loop::clear() {
   contexts_.clear();
   futures_.clear();
   task_factory = Ref();
+}
+
+bool Loop::own_poll_set() {
+  const bool is_ours = fork_generation_ == fork_generation.load(std::memory_order_relaxed);
+  return is_ours || poller_ == nullptr || restart_after_fork();
 }
 
 bool Loop::restart_after_fork() {
@@ -165,10 +173,7 @@ bool Loop::time_to_next_timer(std::int64_t& timeout) {
 bool Loop::poll(std::int64_t timeout) {
   constexpr int kCapacity = 256;
   PollResult results[kCapacity];
-  if (fork_generation_ != fork_generation.load(std::memory_order_relaxed) &&
-      !restart_after_fork()) {
-    return false;
-  }
+  if (!own_poll_set()) return false;
   const int count = gate_.wait(*poller_, timeout, results, kCapacity);
   woken_ = false;
   pace_.polled(timeout == 0, count);

@@ -130,6 +130,8 @@ class Loop {
   void keep_context(Handle* handle);
   static bool run(const Ready& ready);
   bool flush();
+  // In a forked child: first makes a poll set that is not the parent's.
+  bool own_poll_set();
   bool restart_after_fork();
   bool enter_run();
   bool leave_run(bool succeeded);
@@ -151,7 +153,7 @@ class Loop {
 
   Handle* current_handle_ = nullptr;  // debug mode: the one that runs; borrowed
   unsigned long thread_id_ = 0;
-  unsigned fork_generation_;
+  unsigned fork_generation_;  // of the process that the poll set belongs to
   std::uint64_t serial_ = 0;
   bool in_batch_ = false;
   bool woken_ = false;

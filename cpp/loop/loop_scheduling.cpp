@@ -125,6 +125,7 @@ void Loop::cancel_timer(TimerHandle* timer) {
 // Descriptors
 
 bool Loop::watch(int fd, FdWatchers::Direction direction, const Call& call, PyObject** handle) {
+  if (!own_poll_set()) return false;
   Handle* const made = make(HandleKind::kPlain, call);
   if (made == nullptr) return false;
   const int error = fds_.set(fd, direction, made, debug_);
@@ -139,6 +140,7 @@ bool Loop::watch(int fd, FdWatchers::Direction direction, const Call& call, PyOb
 }
 
 bool Loop::watch(int fd, FdWatchers::Direction direction, EventTarget* target) {
+  if (!own_poll_set()) return false;
   const int error = fds_.set(fd, direction, target);
   if (error == 0) {
     pace_.expect_events();
@@ -149,6 +151,7 @@ bool Loop::watch(int fd, FdWatchers::Direction direction, EventTarget* target) {
 }
 
 bool Loop::unwatch(int fd, FdWatchers::Direction direction) {
+  if (!own_poll_set()) PyErr_WriteUnraisable(self_);
   return fds_.remove(fd, direction, debug_);
 }
 

@@ -117,11 +117,13 @@ int UvPoller::wait(std::int64_t timeout, PollResult* results, int capacity) {
 }
 
 int UvPoller::restart_after_fork() {
+  // First of all, since the end of a watch is told to the set that libuv knows.
+  const int status = uv_loop_fork(loop_->get());
   watches_.clear();
   arrived_.clear();
   new_.clear();
   stopped_.clear();
-  return -uv_loop_fork(loop_->get());
+  return -status;
 }
 
 }  // namespace cxxloop

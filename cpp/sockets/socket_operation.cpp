@@ -187,6 +187,10 @@ PySendResult SocketOperation::wait(PyObject** result) {
     state_ = State::kFinished;
     return PYGEN_ERROR;
   }
+  if (!loop_->check_closed()) {
+    state_ = State::kFinished;
+    return PYGEN_ERROR;
+  }
   waiter_ = steal(loop_->futures().make_future());
   check(PyObject_SetAttr(waiter_.ptr(), names._asyncio_future_blocking, Py_True));
   if (!loop_->watch(fd_, direction(), this)) {

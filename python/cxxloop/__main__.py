@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import builtins
+import io
 import os
+import pkgutil
 import platform
 import runpy
 import sys
+import types
 from collections.abc import Sequence
 
 import cxxloop
@@ -39,8 +43,19 @@ def _use_cxxloop() -> None:
 
 def _run_script(path: str, arguments: Sequence[str]) -> None:
     sys.argv = [path, *arguments]
+    if pkgutil.get_importer(path) is not None:  # A directory or an archive.
+        runpy.run_path(path, run_name="__main__")
+        return
     sys.path[0] = os.path.dirname(os.path.realpath(path))
-    runpy.run_path(path, run_name="__main__")
+    # Not by runpy.run_path(), which has one name for sys.argv[0] and for __file__: Python gives
+    # the one as it was typed and the other absolute.
+    file = os.path.abspath(path)
+    with io.open_code(file) as stream:
+        code = compile(stream.read(), file, "exec")
+    program = types.ModuleType("__main__")
+    vars(program).update(__file__=file, __builtins__=builtins, __cached__=None)
+    sys.modules["__main__"] = program
+    exec(code, vars(program))
 
 
 def _run_module(name: str, arguments: Sequence[str]) -> None:
