@@ -271,8 +271,7 @@ PyObject* only_argument(const char* method, PyObject* const* arguments, Py_ssize
 PyObject* remove_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
                          PyObject* keywords, FdWatchers::Direction direction,
                          bool check_transport) {
-  const char* const method =
-      direction == FdWatchers::kReader ? "remove_reader" : "remove_writer";
+  const char* const method = direction == FdWatchers::kReader ? "remove_reader" : "remove_writer";
   return guarded([&]() -> PyObject* {
     Loop& loop = Loop::of(self);
     PyObject* const file = only_argument(method, arguments, count, keywords);

@@ -6,6 +6,8 @@ namespace cxxloop {
 
 // Interned attribute and keyword names, made once at import and never freed.
 #define CXXLOOP_NAMES(NAME)      \
+  NAME(Future)                   \
+  NAME(Task)                     \
   NAME(buffer_updated)           \
   NAME(call_exception_handler)   \
   NAME(callback)                 \

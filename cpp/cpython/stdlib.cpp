@@ -17,8 +17,8 @@ PyObject* import_name(const char* module, const char* name) {
 }  // namespace
 
 void import_stdlib() {
-  stdlib.future_type = import_name("asyncio", "Future");
-  stdlib.task_type = import_name("asyncio", "Task");
+  stdlib.futures_names = import_name("asyncio.futures", "__dict__");
+  stdlib.tasks_names = import_name("asyncio.tasks", "__dict__");
   stdlib.handle_type = import_name("asyncio", "Handle");
   stdlib.timer_handle_type = import_name("asyncio", "TimerHandle");
 #if PY_VERSION_HEX >= 0x030E0000

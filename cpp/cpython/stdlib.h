@@ -7,8 +7,8 @@ namespace cxxloop {
 // The classes and functions of the standard library that the extension uses,
 // imported once with the extension and never freed.
 struct Stdlib {
-  PyObject* future_type;              // asyncio.Future
-  PyObject* task_type;                // asyncio.Task
+  PyObject* futures_names;            // the names in asyncio.futures: Future may be replaced
+  PyObject* tasks_names;              // the names in asyncio.tasks: Task may be replaced
   PyObject* handle_type;              // asyncio.Handle
   PyObject* timer_handle_type;        // asyncio.TimerHandle
   PyObject* thread_safe_handle_type;  // asyncio.events._ThreadSafeHandle, null before 3.14

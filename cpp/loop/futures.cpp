@@ -41,8 +41,16 @@ PyObject* Futures::options() {
   return options_;
 }
 
-PyObject* Futures::construct(PyObject* type_object, PyObject* arguments, PyObject* options) {
-  auto* const type = reinterpret_cast<PyTypeObject*>(type_object);
+// Looked up each time, as asyncio does: tests and tracers replace them.
+PyObject* Futures::construct(PyObject* namespace_, PyObject* name, PyObject* arguments,
+                             PyObject* options) {
+  PyObject* const callable = PyDict_GetItemWithError(namespace_, name);
+  if (callable == nullptr) {
+    if (PyErr_Occurred() == nullptr) PyErr_SetObject(PyExc_AttributeError, name);
+    return nullptr;
+  }
+  if (Py_TYPE(callable) != &PyType_Type) return PyObject_Call(callable, arguments, options);
+  auto* const type = reinterpret_cast<PyTypeObject*>(callable);
   PyObject* const made = type->tp_new(type, arguments, options);
   if (made == nullptr) return nullptr;
   if (type->tp_init(made, arguments, options) == 0) return made;
@@ -52,7 +60,8 @@ PyObject* Futures::construct(PyObject* type_object, PyObject* arguments, PyObjec
 
 PyObject* Futures::make_future() {
   PyObject* const known = options();
-  return known == nullptr ? nullptr : construct(stdlib.future_type, stdlib.empty_tuple, known);
+  if (known == nullptr) return nullptr;
+  return construct(stdlib.futures_names, names.Future, stdlib.empty_tuple, known);
 }
 
 PyObject* Futures::make_task(PyObject* coro, PyObject* const* values, PyObject* keywords) {
@@ -66,7 +75,7 @@ PyObject* Futures::make_task(PyObject* coro, PyObject* const* values, PyObject* 
     if (!all) all = steal(PyDict_Copy(known));
     check(PyDict_SetItem(all.ptr(), PyTuple_GET_ITEM(keywords, i), values[i]));
   }
-  return construct(stdlib.task_type, arguments.ptr(), all ? all.ptr() : known);
+  return construct(stdlib.tasks_names, names.Task, arguments.ptr(), all ? all.ptr() : known);
 }
 
 int Futures::traverse(visitproc visit, void* arg) const {

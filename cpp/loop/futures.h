@@ -23,7 +23,8 @@ class Futures {
   void clear() { Py_CLEAR(options_); }
 
  private:
-  PyObject* construct(PyObject* type, PyObject* arguments, PyObject* options);
+  static PyObject* construct(PyObject* namespace_, PyObject* name, PyObject* arguments,
+                             PyObject* options);
   // {"loop": loop}, borrowed.
   PyObject* options();
 

@@ -63,7 +63,8 @@ bool Loop::check_closed() const {
 }
 
 bool Loop::enter_run() {
-  const Ref result = steal(PyObject_CallMethodOneArg(stdlib.events, names._set_running_loop, self_));
+  const Ref result =
+      steal(PyObject_CallMethodOneArg(stdlib.events, names._set_running_loop, self_));
   thread_id_ = PyThread_get_thread_ident();
   contexts_.enter_thread();
   pace_.expect_events();

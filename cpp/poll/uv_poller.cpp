@@ -82,7 +82,7 @@ void UvPoller::start_again() {
 
 void UvPoller::forget_closed() {
   for (const int fd : new_) {
-    struct stat status {};
+    struct stat status{};
     const bool can_be_watched =
         fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
     const auto found = watches_.find(fd);

@@ -73,7 +73,14 @@ bool Listener::on_readable() {
 }
 
 bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t size) {
-  if (!loop_->contexts().enter(context_)) {
+  CapturedContext context = context_;
+  Ref own_context;
+  if (!parts_.context.is_none()) {
+    // What one connection sets is not seen by the next.
+    own_context = py::reinterpret_steal<Ref>(PyContext_Copy(parts_.context.ptr()));
+    context = {own_context.ptr(), false};
+  }
+  if (context.context == nullptr || !loop_->contexts().enter(context)) {
     ::close(fd);
     return loop_->report("Error on transport creation for incoming connection", nullptr, nullptr);
   }
@@ -88,7 +95,7 @@ bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t siz
     parts.protocol_number = protocol_number_;
     parts.protocol = protocol.ptr();
     parts.server = parts_.server.is_none() ? nullptr : parts_.server.ptr();
-    parts.context = parts_.context.is_none() ? nullptr : parts_.context.ptr();
+    parts.context = own_context.ptr();
     transport = StreamTransport::make(parts, SocketAddress(address, size));
   }
   if (transport == nullptr) {

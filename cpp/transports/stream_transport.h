@@ -160,7 +160,7 @@ class StreamTransport final : public EventTarget {
   bool flush_scheduled_ = false;
   bool large_reads_ = false;
   bool socket_holds_ = false;  // socket_ counts us among its users
-  bool buffered_ = false;  // the protocol is a BufferedProtocol
+  bool buffered_ = false;      // the protocol is a BufferedProtocol
   Start start_ = Start::kConnectionMade;
   bool explicit_context_ = false;
   bool protocol_paused_ = false;

@@ -35,7 +35,8 @@ def test_only_bytes_like_data_can_be_written_as_lines(any_loop: Loop, wrong: Any
         async with plain_peer(any_loop, Recorder(any_loop)) as (transport, _):
             with pytest.raises(TypeError):
                 transport.writelines([b"a", wrong, b"b"])
-            assert transport.get_write_buffer_size() == 0
+            if sys.version_info < (3, 14) or type(any_loop).__module__.startswith("cxxloop"):
+                assert transport.get_write_buffer_size() == 0  # asyncio has queued b"a" by now.
 
     run(any_loop, main())
 

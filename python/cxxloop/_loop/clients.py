@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import socket
 import sys
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 else:
     LoopBase = object
 
+# Before, the callbacks of a connection run in copies of where they come from.
+_ONE_CONTEXT_PER_CONNECTION = sys.version_info >= (3, 15)
+
 _ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 
@@ -41,7 +45,8 @@ def _raise_connect_errors(groups: Sequence[list[OSError]], all_errors: bool) -> 
             raise errors[0]
         raise OSError("Multiple exceptions: {}".format(", ".join(str(exc) for exc in errors)))
     finally:
-        errors.clear()  # Breaks the cycle with the traceback.
+        errors.clear()  # Breaks the cycles with the traceback.
+        groups = ()
 
 
 class ClientsMixin(LoopBase):
@@ -95,10 +100,10 @@ class ClientsMixin(LoopBase):
                 attempts = (
                     lambda info=info: self._connect_sock(errors, info, local) for info in infos
                 )
-                race: Any = await staggered.staggered_race(
-                    attempts, happy_eyeballs_delay, loop=self
-                )
-                winner: socket.socket | None = race[0]
+                # Nothing but the first item is kept: another holds the exceptions.
+                winner: socket.socket | None = (
+                    await staggered.staggered_race(attempts, happy_eyeballs_delay, loop=self)
+                )[0]
                 if winner is not None:
                     return winner
             _raise_connect_errors(errors, all_errors)
@@ -270,6 +275,8 @@ class ClientsMixin(LoopBase):
         """Hand a connected socket over to a new transport, which closes it from then on."""
         try:
             sock.setblocking(False)
+            if context is None and _ONE_CONTEXT_PER_CONNECTION:
+                context = contextvars.copy_context()
             protocol = protocol_factory()
             waiter = self.create_future()
             transport = self._make_socket_transport(sock, protocol, waiter, context=context)

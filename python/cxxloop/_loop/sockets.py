@@ -34,6 +34,8 @@ def _attempt(future: asyncio.Future[Any], sock: Any, method: str, args: tuple[An
         future.set_exception(exc)
     else:
         future.set_result(result)
+    finally:
+        del future  # The exception's traceback holds this frame.
 
 
 def _finish_connect(future: asyncio.Future[None], sock: Any, address: Any) -> None:
@@ -51,6 +53,8 @@ def _finish_connect(future: asyncio.Future[None], sock: Any, address: Any) -> No
         future.set_exception(exc)
     else:
         future.set_result(None)
+    finally:
+        del future
 
 
 class SocketsMixin(LoopBase):
@@ -71,6 +75,7 @@ class SocketsMixin(LoopBase):
         finally:
             if not handle.cancelled():  # Nobody else has taken its place.
                 self._remove_reader(fd)
+            future = None  # type: ignore[assignment]  # It holds the exception: a cycle.
 
     async def _when_writable(self, sock: Any, callback: Any, *args: Any) -> Any:
         """The result of the future that callback(future, sock, *args) settles."""
@@ -82,6 +87,7 @@ class SocketsMixin(LoopBase):
         finally:
             if not handle.cancelled():
                 self._remove_writer(fd)
+            future = None  # type: ignore[assignment]  # It holds the exception: a cycle.
 
     async def _sock_recv(self, sock: Any, n: int) -> Any:
         self._check_sock(sock)
