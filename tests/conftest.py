@@ -36,10 +36,15 @@ def libuv_is_set_up() -> None:
     cxxloop.Loop().close()
 
 
+def pytest_collection_finish() -> None:
+    """Collections look at what tests make, and not each time at all that was imported."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(libuv_is_set_up: None) -> Iterator[None]:
     """Fails a test that leaves a descriptor, a thread or a child process."""
-    gc.collect()
     descriptors = set(os.listdir("/proc/self/fd"))
     threads = set(threading.enumerate())
     yield

@@ -352,3 +352,4 @@ def test_collector_can_look_at_everything(any_loop: Loop) -> None:
     gc.collect()
     gc.unfreeze()
     gc.collect()
+    gc.freeze()  # As it was.
