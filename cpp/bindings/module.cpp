@@ -46,6 +46,7 @@ PYBIND11_MODULE(_registrations, module) {
 
 // The import of cxxloop._core. Until Python 3.11 the first step that pybind11 would take here waits
 // for ever in a subinterpreter; from 3.13 on this runs in the main one, and the rest does not.
+// NOLINTNEXTLINE(readability-identifier-naming): CPython says what it is called.
 extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
   return is_main_interpreter() ? PyInit__registrations() : nullptr;
 }

@@ -60,9 +60,12 @@ namespace cxxloop {
   NAME(_sock_sendall)
 
 struct Names {
+  // Each member is called as what it names.
+  // NOLINTBEGIN(readability-identifier-naming)
 #define CXXLOOP_NAME(text) PyObject* text;
   CXXLOOP_NAMES(CXXLOOP_NAME)
 #undef CXXLOOP_NAME
+  // NOLINTEND(readability-identifier-naming)
 };
 
 extern Names names;

@@ -42,9 +42,9 @@ PyObject* Futures::options() {
 }
 
 // Looked up each time, as asyncio does: tests and tracers replace them.
-PyObject* Futures::construct(PyObject* namespace_, PyObject* name, PyObject* arguments,
+PyObject* Futures::construct(PyObject* scope, PyObject* name, PyObject* arguments,
                              PyObject* options) {
-  PyObject* const callable = PyDict_GetItemWithError(namespace_, name);
+  PyObject* const callable = PyDict_GetItemWithError(scope, name);
   if (callable == nullptr) {
     if (PyErr_Occurred() == nullptr) PyErr_SetObject(PyExc_AttributeError, name);
     return nullptr;

@@ -23,7 +23,7 @@ class Futures {
   void clear() { Py_CLEAR(options_); }
 
  private:
-  static PyObject* construct(PyObject* namespace_, PyObject* name, PyObject* arguments,
+  static PyObject* construct(PyObject* scope, PyObject* name, PyObject* arguments,
                              PyObject* options);
   // {"loop": loop}, borrowed.
   PyObject* options();

@@ -25,9 +25,12 @@ class PollGate {
   static constexpr std::int64_t kContended = 500'000;         // ns to get the GIL back
   static constexpr std::int64_t kSwitchInterval = 5'000'000;  // ns
 
+  bool still_ours();
+
   bool waiting_ = false;
   bool contended_ = false;
   std::int64_t held_since_ = 0;
+  std::int64_t returned_at_ = 0;  // from the last wait
 };
 
 }  // namespace cxxloop
