@@ -55,10 +55,19 @@ bool read_call(const char* method, PyObject* const* arguments, Py_ssize_t count,
   return true;
 }
 
-// As futures and tasks call: no keyword, or the interned name alone.
+// The keyword names with which futures and tasks call: always the same tuple, whose "context" need
+// not be the interned one. Owned, so that nothing else can be at its place.
+PyObject* context_keywords = nullptr;
+
+// As futures and tasks call: no keyword, or the context alone.
 bool has_only_context(PyObject* keywords) {
-  return keywords == nullptr ||
-         (PyTuple_GET_SIZE(keywords) == 1 && PyTuple_GET_ITEM(keywords, 0) == names.context);
+  if (keywords == nullptr || keywords == context_keywords) return true;
+  if (PyTuple_GET_SIZE(keywords) != 1) return false;
+  PyObject* const keyword = PyTuple_GET_ITEM(keywords, 0);
+  if (keyword == names.context) return true;
+  if (PyUnicode_Compare(keyword, names.context) != 0) return false;
+  Py_XSETREF(context_keywords, Py_NewRef(keywords));
+  return true;
 }
 
 PyObject* call_soon(PyObject* self, PyObject* const* arguments, Py_ssize_t count,

@@ -2,6 +2,8 @@
 
 #include <pybind11/pybind11.h>
 
+#include <cstdint>
+
 namespace cxxloop {
 
 // A captured context: what a callback will run in. While `shared`, `context` is a
@@ -9,7 +11,9 @@ namespace cxxloop {
 // otherwise it is the context itself. Owned by hand, as the fields of a handle are.
 struct CapturedContext {
   PyObject* context = nullptr;
-  bool shared = false;
+  // A whole word: a byte in a pair that travels in registers makes the processor wait for its
+  // own store.
+  std::uintptr_t shared = 0;
 };
 
 // Contexts for callbacks, copied only when somebody writes to one.

@@ -1,5 +1,7 @@
 #include "loop/futures.h"
 
+#include <utility>
+
 #include "cpython/names.h"
 #include "cpython/ref.h"
 #include "cpython/stdlib.h"
@@ -64,10 +66,35 @@ PyObject* Futures::make_future() {
   return construct(stdlib.futures_names, names.Future, stdlib.empty_tuple, known);
 }
 
+PyObject* Futures::arguments_of(PyObject* coro) {
+  if (arguments_ == nullptr) return PyTuple_Pack(1, coro);
+  PyObject* const arguments = std::exchange(arguments_, nullptr);
+  PyTuple_SET_ITEM(arguments, 0, Py_NewRef(coro));
+  return arguments;
+}
+
+// Keeps the tuple, hidden from the collector, unless somebody else keeps it too.
+void Futures::give_back(PyObject* arguments) {
+  if (Py_REFCNT(arguments) != 1 || arguments_ != nullptr) {
+    if (PyObject_GC_IsTracked(arguments) == 0) PyObject_GC_Track(arguments);
+    Py_DECREF(arguments);
+    return;
+  }
+  PyObject_GC_UnTrack(arguments);
+  arguments_ = arguments;
+  PyObject* const coro = PyTuple_GET_ITEM(arguments, 0);
+  PyTuple_SET_ITEM(arguments, 0, nullptr);
+  Py_DECREF(coro);
+}
+
+void Futures::clear() {
+  Py_CLEAR(options_);
+  Py_CLEAR(arguments_);
+}
+
 PyObject* Futures::make_task(PyObject* coro, PyObject* const* values, PyObject* keywords) {
   PyObject* const known = options();
   if (known == nullptr) return nullptr;
-  const Ref arguments = steal(PyTuple_Pack(1, coro));
   Ref all;
   const Py_ssize_t count = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
   for (Py_ssize_t i = 0; i < count; ++i) {
@@ -75,7 +102,12 @@ PyObject* Futures::make_task(PyObject* coro, PyObject* const* values, PyObject* 
     if (!all) all = steal(PyDict_Copy(known));
     check(PyDict_SetItem(all.ptr(), PyTuple_GET_ITEM(keywords, i), values[i]));
   }
-  return construct(stdlib.tasks_names, names.Task, arguments.ptr(), all ? all.ptr() : known);
+  PyObject* const arguments = arguments_of(coro);
+  if (arguments == nullptr) return nullptr;
+  PyObject* const task =
+      construct(stdlib.tasks_names, names.Task, arguments, all ? all.ptr() : known);
+  give_back(arguments);
+  return task;
 }
 
 int Futures::traverse(visitproc visit, void* arg) const {

@@ -20,16 +20,20 @@ class Futures {
   PyObject* make_task(PyObject* coro, PyObject* const* values, PyObject* keywords);
 
   int traverse(visitproc visit, void* arg) const;
-  void clear() { Py_CLEAR(options_); }
+  void clear();
 
  private:
   static PyObject* construct(PyObject* scope, PyObject* name, PyObject* arguments,
                              PyObject* options);
   // {"loop": loop}, borrowed.
   PyObject* options();
+  // (coro,), a new reference.
+  PyObject* arguments_of(PyObject* coro);
+  void give_back(PyObject* arguments);
 
   PyObject* loop_;
   PyObject* options_ = nullptr;
+  PyObject* arguments_ = nullptr;  // a tuple with an empty place, for the next task
 };
 
 // Sets the result unless the future is done; false with a Python error set.

@@ -32,20 +32,23 @@ class PollPace {
     }
   }
 
-  [[nodiscard]] bool may_put_off(bool watching) const {
+  [[nodiscard]] bool may_put_off(bool watching) {
     if (due_ || in_vain_ < kPatience) return false;
     if (callbacks_ >= (watching ? kMostWhileWatching : kMost)) return false;
-    return coarse_tick() == tick_;
+    // To read the clock costs as much as to run a callback: once in a few turns is enough.
+    return ++turns_ % kTurnsPerTick != 0 || coarse_tick() == tick_;
   }
 
  private:
   static constexpr int kPatience = 32;
+  static constexpr unsigned kTurnsPerTick = 4;
   static constexpr std::size_t kMost = 1024;
   static constexpr std::size_t kMostWhileWatching = 64;
 
   std::size_t callbacks_ = 0;  // since the last poll
   std::int64_t tick_ = 0;      // of the last poll
-  int in_vain_ = 0;            // polls in passing that found nothing, in a row
+  unsigned turns_ = 0;
+  int in_vain_ = 0;  // polls in passing that found nothing, in a row
   bool due_ = true;
 };
 
