@@ -278,7 +278,9 @@ def test_nothing_is_installed_by_the_import() -> None:
         cxxloop.install()
         assert type(asyncio.get_event_loop_policy()) is cxxloop.EventLoopPolicy
         asyncio.set_event_loop_policy(None)
-        assert type(asyncio.new_event_loop()) is asyncio.SelectorEventLoop
+        loop = asyncio.new_event_loop()
+        assert type(loop) is asyncio.SelectorEventLoop
+        loop.close()
         """,
     )
     assert ended == (0, "", "")
