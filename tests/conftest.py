@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import threading
 from collections.abc import Iterator
 
@@ -28,6 +29,14 @@ def loop() -> Iterator[cxxloop.Loop]:
     made = cxxloop.Loop()
     yield made
     close_loop(made)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sigint_interrupts() -> Iterator[None]:
+    """Also where a shell has started us in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session", autouse=True)

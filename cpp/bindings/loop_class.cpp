@@ -132,12 +132,12 @@ void bind_transport_factories(py::class_<Loop>& type) {
       .def(
           "_listen",
           [](Loop& loop, py::object protocol_factory, py::object sock, py::object server,
-             int backlog, py::object context) {
+             int backlog, py::object context, py::object tls) {
             start_listening(loop, {std::move(protocol_factory), std::move(sock), std::move(server),
-                                   backlog, std::move(context)});
+                                   backlog, std::move(context), std::move(tls)});
           },
           py::arg("protocol_factory"), py::arg("sock"), py::arg("server"), py::arg("backlog"),
-          py::arg("context") = py::none())
+          py::arg("context") = py::none(), py::arg("tls") = py::none())
       .def("_unlisten", &stop_listening, py::arg("sock"));
 }
 

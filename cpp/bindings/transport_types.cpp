@@ -343,6 +343,7 @@ PyTypeObject* bind_stream_transport(py::module_& module) {
                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                    slots};
   Ref type = steal(PyType_FromModuleAndSpec(module.ptr(), &spec, stdlib.transport_type));
+  type.attr("_start_tls_compatible") = true;
   module.add_object("StreamTransport", type);
   return reinterpret_cast<PyTypeObject*>(type.release().ptr());
 }

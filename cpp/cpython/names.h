@@ -42,6 +42,7 @@ namespace cxxloop {
   NAME(time)                     \
   NAME(transport)                \
   NAME(when)                     \
+  NAME(_accept_tls)              \
   NAME(_asyncio_future_blocking) \
   NAME(_attach)                  \
   NAME(_check_callback)          \

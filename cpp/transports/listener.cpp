@@ -84,6 +84,7 @@ bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t siz
     ::close(fd);
     return loop_->report("Error on transport creation for incoming connection", nullptr, nullptr);
   }
+  if (!parts_.tls.is_none()) return accept_tls(fd);
   const Ref protocol =
       py::reinterpret_steal<Ref>(PyObject_CallNoArgs(parts_.protocol_factory.ptr()));
   PyObject* transport = nullptr;
@@ -104,6 +105,19 @@ bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t siz
   }
   Py_DECREF(transport);
   return true;
+}
+
+// The handshake is a task of its own, as asyncio's: whoever cancels all tasks ends it. Takes the
+// descriptor over.
+bool Listener::accept_tls(int fd) {
+  const Ref number = py::reinterpret_steal<Ref>(PyLong_FromLong(fd));
+  const Ref result = py::reinterpret_steal<Ref>(
+      number ? PyObject_CallMethodObjArgs(loop_->self(), names._accept_tls,
+                                          parts_.protocol_factory.ptr(), number.ptr(),
+                                          parts_.sock.ptr(), parts_.server.ptr(),
+                                          parts_.tls.ptr(), parts_.context.ptr(), nullptr)
+             : nullptr);
+  return result || creation_failed(nullptr);
 }
 
 // asyncio keeps this to itself unless in debug mode.
@@ -131,7 +145,7 @@ bool Listener::accept_failed(int error) {
   const Ref backlog = steal(PyLong_FromLong(parts_.backlog));
   const Ref result = steal(PyObject_CallMethodObjArgs(
       loop_->self(), names._on_accept_exhausted, parts_.protocol_factory.ptr(), parts_.sock.ptr(),
-      parts_.server.ptr(), backlog.ptr(), parts_.context.ptr(), exception.ptr(), nullptr));
+      parts_.server.ptr(), backlog.ptr(), parts_.context.ptr(), parts_.tls.ptr(), exception.ptr(), nullptr));
   return true;
 }
 
@@ -140,12 +154,13 @@ int Listener::traverse(visitproc visit, void* arg) const {
   Py_VISIT(parts_.sock.ptr());
   Py_VISIT(parts_.server.ptr());
   Py_VISIT(parts_.context.ptr());
+  Py_VISIT(parts_.tls.ptr());
   Py_VISIT(context_.context);
   return 0;
 }
 
 void Listener::clear() {
-  parts_.protocol_factory = parts_.sock = parts_.server = parts_.context = py::object();
+  parts_.protocol_factory = parts_.sock = parts_.server = parts_.context = parts_.tls = py::object();
   Py_CLEAR(context_.context);
 }
 

@@ -17,6 +17,7 @@ struct ListenerParts {
   py::object server;
   int backlog;
   py::object context;  // None: the caller's own
+  py::object tls;      // TlsSettings, or None
 };
 
 // Accepts connections on a listening Python socket, which stays the owner of its
@@ -40,6 +41,7 @@ class Listener final : public EventTarget {
 
  private:
   bool accept_one(int fd, const sockaddr_storage& address, socklen_t size);
+  bool accept_tls(int fd);
   bool creation_failed(PyObject* protocol);
   bool accept_failed(int error);
 

@@ -34,9 +34,3 @@ def check_unix_stream_socket(sock: Any) -> None:
     """Raise ValueError unless it is a Unix stream socket."""
     if sock.family != socket.AF_UNIX or sock.type != socket.SOCK_STREAM:
         raise ValueError(f"A UNIX Domain Stream Socket was expected, got {sock!r}")
-
-
-def refuse_tls(ssl: Any) -> None:
-    """Raise NotImplementedError where TLS is asked for."""
-    if ssl:
-        raise NotImplementedError("cxxloop has no TLS yet")

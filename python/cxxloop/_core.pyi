@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, Final, final
 
+from cxxloop._tls import TlsSettings
+
 libuv_source: Final[str]
 
 def libuv_version() -> str: ...
@@ -115,6 +117,7 @@ class Loop:
         server: Any,
         backlog: int,
         context: Context | None = None,
+        tls: TlsSettings | None = None,
     ) -> None: ...
     def _unlisten(self, sock: Any) -> None: ...
 

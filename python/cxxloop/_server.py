@@ -10,6 +10,8 @@ from asyncio import events, exceptions, tasks, trsock
 from collections.abc import Callable
 from typing import Any
 
+from cxxloop._tls import TlsSettings
+
 _HAS_CLIENTS = sys.version_info >= (3, 13)
 _WAITS_FOR_CLIENTS = sys.version_info >= (3, 12)
 _CANCEL_CLOSES_CLIENTS = sys.version_info >= (3, 14)
@@ -33,12 +35,14 @@ class Server(events.AbstractServer):
         sockets: list[Any],
         protocol_factory: Callable[[], asyncio.BaseProtocol],
         backlog: int,
+        tls: TlsSettings | None = None,
     ) -> None:
         self._loop = loop
         self._sockets: list[Any] | None = sockets
         self._protocol_factory = protocol_factory
         self._backlog = backlog
-        self._ssl_context = None
+        self._tls = tls
+        self._ssl_context = None if tls is None else tls.context
         self._context = contextvars.copy_context() if _KEEPS_CONTEXT else None
         self._clients: dict[int, Callable[[], Any]] = {}
         self._waiters: list[asyncio.Future[None]] | None = []
@@ -73,7 +77,9 @@ class Server(events.AbstractServer):
         assert self._sockets is not None
         for sock in self._sockets:
             sock.listen(self._backlog)
-            self._loop._listen(self._protocol_factory, sock, self, self._backlog, self._context)
+            self._loop._listen(
+                self._protocol_factory, sock, self, self._backlog, self._context, self._tls
+            )
 
     # asyncio.AbstractServer
 

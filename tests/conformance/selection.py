@@ -20,6 +20,7 @@ MIXINS = {
     "test_sock_lowlevel": "BaseSockTestsMixin",
     "test_server": "BaseStartServer",
     "test_buffered_proto": "BaseTestBufferedProtocol",
+    "test_sslproto": "BaseStartTLS",
 }
 
 MODULES = (
@@ -35,6 +36,7 @@ MODULES = (
     "test_queues",
     "test_runners",
     "test_server_context",
+    "test_ssl",
     "test_staggered",
     "test_streams",
     "test_taskgroups",

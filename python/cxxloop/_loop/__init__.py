@@ -14,6 +14,7 @@ from cxxloop._loop.servers import ServersMixin
 from cxxloop._loop.signals import SignalsMixin
 from cxxloop._loop.sockets import SocketsMixin
 from cxxloop._loop.tasks import TasksMixin
+from cxxloop._loop.tls import TlsMixin
 from cxxloop._loop.unix_servers import UnixServersMixin
 
 __all__ = ["Loop"]
@@ -30,6 +31,7 @@ class Loop(  # type: ignore[misc]  # typeshed binds the arguments of callbacks
     ClientsMixin,
     UnixServersMixin,
     ServersMixin,
+    TlsMixin,
     _core.Loop,
     asyncio.AbstractEventLoop,
 ):

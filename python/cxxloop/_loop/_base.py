@@ -30,5 +30,15 @@ if TYPE_CHECKING:
             loop: Any,
         ) -> list[Any]: ...
         async def _create_connection_transport(
-            self, sock: Any, protocol_factory: Any, context: Any = None
+            self, sock: Any, protocol_factory: Any, tls: Any = None
         ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]: ...
+        def _make_tls_transport(
+            self,
+            sock: Any,
+            protocol: Any,
+            waiter: Any,
+            tls: Any,
+            *,
+            server: Any = None,
+            context: Any = None,
+        ) -> asyncio.Transport: ...

@@ -18,8 +18,8 @@ from cxxloop._arguments import (
     check_ssl_timeouts,
     check_stream_socket,
     check_unix_stream_socket,
-    refuse_tls,
 )
+from cxxloop._tls import TlsSettings
 
 if TYPE_CHECKING:
     from cxxloop._loop._base import LoopBase
@@ -147,8 +147,11 @@ class ClientsMixin(LoopBase):
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         if server_hostname is not None and not ssl:
             raise ValueError("server_hostname is only meaningful with ssl")
-        if server_hostname is None and ssl and not host:
-            raise ValueError("You must set server_hostname when using ssl without a host")
+        if server_hostname is None and ssl:
+            # An empty one means not to check the peer's certificate against a name.
+            if not host:
+                raise ValueError("You must set server_hostname when using ssl without a host")
+            server_hostname = host
         check_ssl_timeouts(ssl_handshake_timeout, ssl_shutdown_timeout, tls=bool(ssl))
         if sock is not None:
             check_ssl_socket(sock)
@@ -157,7 +160,6 @@ class ClientsMixin(LoopBase):
         if host is not None or port is not None:
             if sock is not None:
                 raise ValueError("host/port and sock can not be specified at the same time")
-            refuse_tls(ssl)
             infos = await self._resolve_for_connect((host, port), family, proto, flags)
             local = None
             if local_addr is not None:
@@ -169,8 +171,12 @@ class ClientsMixin(LoopBase):
             if sock is None:
                 raise ValueError("host and port was not specified and no sock specified")
             check_stream_socket(sock)
-            refuse_tls(ssl)
-        transport, protocol = await self._create_connection_transport(sock, protocol_factory)
+        tls = None
+        if ssl:
+            tls = TlsSettings(
+                ssl, False, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
+            )
+        transport, protocol = await self._create_connection_transport(sock, protocol_factory, tls)
         if self.get_debug():
             logger.debug(
                 "%r connected to %s:%r: (%r, %r)",
@@ -270,16 +276,21 @@ class ClientsMixin(LoopBase):
             )
 
     async def _create_connection_transport(
-        self, sock: Any, protocol_factory: _ProtocolFactory, context: Any = None
+        self,
+        sock: Any,
+        protocol_factory: _ProtocolFactory,
+        tls: TlsSettings | None = None,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         """Hand a connected socket over to a new transport, which closes it from then on."""
         try:
             sock.setblocking(False)
-            if context is None and _ONE_CONTEXT_PER_CONNECTION:
-                context = contextvars.copy_context()
+            context = contextvars.copy_context() if _ONE_CONTEXT_PER_CONNECTION else None
             protocol = protocol_factory()
             waiter = self.create_future()
-            transport = self._make_socket_transport(sock, protocol, waiter, context=context)
+            if tls is None:
+                transport = self._make_socket_transport(sock, protocol, waiter, context=context)
+            else:
+                transport = self._make_tls_transport(sock, protocol, waiter, tls, context=context)
         except BaseException:
             sock.close()
             raise
@@ -316,7 +327,6 @@ class ClientsMixin(LoopBase):
         if path is not None:
             if sock is not None:
                 raise ValueError("path and sock can not be specified at the same time")
-            refuse_tls(ssl)
             path = os.fspath(path)
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0)
             try:
@@ -329,5 +339,9 @@ class ClientsMixin(LoopBase):
             if sock is None:
                 raise ValueError("no path and sock were specified")
             check_unix_stream_socket(sock)
-            refuse_tls(ssl)
-        return await self._create_connection_transport(sock, protocol_factory)
+        tls = None
+        if ssl:
+            tls = TlsSettings(
+                ssl, False, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
+            )
+        return await self._create_connection_transport(sock, protocol_factory, tls)

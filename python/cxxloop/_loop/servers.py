@@ -19,9 +19,9 @@ from cxxloop._arguments import (
     check_ssl_socket,
     check_ssl_timeouts,
     check_stream_socket,
-    refuse_tls,
 )
 from cxxloop._server import Server
+from cxxloop._tls import TlsSettings
 
 if TYPE_CHECKING:
     from cxxloop._loop._base import LoopBase
@@ -173,7 +173,6 @@ class ServersMixin(LoopBase):
         if host is not None or port is not None:
             if sock is not None:
                 raise ValueError("host/port and sock can not be specified at the same time")
-            refuse_tls(ssl)
             sockets = await self._bound_sockets(
                 host, port, family, flags, reuse_address, reuse_port, keep_alive
             )
@@ -181,11 +180,13 @@ class ServersMixin(LoopBase):
             if sock is None:
                 raise ValueError("Neither host/port nor sock were specified")
             check_stream_socket(sock)
-            refuse_tls(ssl)
             sockets = [sock]
         for one in sockets:
             one.setblocking(False)
-        server = Server(self, sockets, protocol_factory, backlog)
+        tls = None
+        if ssl:
+            tls = TlsSettings(ssl, True, None, ssl_handshake_timeout, ssl_shutdown_timeout)
+        server = Server(self, sockets, protocol_factory, backlog, tls)
         if start_serving:
             await server.start_serving()
         if self.get_debug():
@@ -286,6 +287,7 @@ class ServersMixin(LoopBase):
         server: Server | None,
         backlog: int,
         context: Any,
+        tls: TlsSettings | None,
         exc: OSError,
     ) -> None:
         """Called by the native loop, which has stopped to accept: there are no descriptors."""
@@ -304,6 +306,7 @@ class ServersMixin(LoopBase):
             server,
             backlog,
             context,
+            tls,
         )
 
     def _listen_again(
@@ -313,9 +316,10 @@ class ServersMixin(LoopBase):
         server: Server | None,
         backlog: int,
         context: Any,
+        tls: TlsSettings | None,
     ) -> None:
         if sock.fileno() >= 0:  # The server wasn't closed meanwhile.
-            self._listen(protocol_factory, sock, server, backlog, context)
+            self._listen(protocol_factory, sock, server, backlog, context, tls)
 
     async def connect_accepted_socket(  # type: ignore[override]
         self,
@@ -334,8 +338,10 @@ class ServersMixin(LoopBase):
         check_stream_socket(sock)
         check_ssl_timeouts(ssl_handshake_timeout, ssl_shutdown_timeout, tls=bool(ssl))
         check_ssl_socket(sock)
-        refuse_tls(ssl)
-        transport, protocol = await self._create_connection_transport(sock, protocol_factory)
+        tls = None
+        if ssl:
+            tls = TlsSettings(ssl, True, None, ssl_handshake_timeout, ssl_shutdown_timeout)
+        transport, protocol = await self._create_connection_transport(sock, protocol_factory, tls)
         if self.get_debug():
             logger.debug(
                 "%r handled: (%r, %r)", transport.get_extra_info("socket"), transport, protocol

@@ -13,8 +13,9 @@ from asyncio.log import logger
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cxxloop._arguments import check_ssl_timeouts, check_unix_stream_socket, refuse_tls
+from cxxloop._arguments import check_ssl_timeouts, check_unix_stream_socket
 from cxxloop._server import Server
+from cxxloop._tls import TlsSettings
 
 if TYPE_CHECKING:
     from cxxloop._loop._base import LoopBase
@@ -81,17 +82,18 @@ class UnixServersMixin(LoopBase):
         if path is not None:
             if sock is not None:
                 raise ValueError("path and sock can not be specified at the same time")
-            refuse_tls(ssl)
             sock = _bound_unix_socket(path)
         else:
             if sock is None:
                 raise ValueError("path was not specified, and no sock specified")
             check_unix_stream_socket(sock)
-            refuse_tls(ssl)
         if cleanup_socket:
             self._remember_socket_file(sock)
         sock.setblocking(False)
-        server = Server(self, [sock], protocol_factory, backlog)
+        tls = None
+        if ssl:
+            tls = TlsSettings(ssl, True, None, ssl_handshake_timeout, ssl_shutdown_timeout)
+        server = Server(self, [sock], protocol_factory, backlog, tls)
         if start_serving:
             await server.start_serving()
         return server
