@@ -11,7 +11,7 @@ PyObject* StreamTransport::python_socket() {
   if (!socket_ && fd_ >= 0) {
     const Ref made = steal(PyObject_CallFunction(stdlib.socket_type, "iiii", family_,
                                                  int{SOCK_STREAM}, protocol_number_, fd_));
-    if (!hold_python_socket(made.ptr())) return nullptr;
+    if (!socket_.hold(made.ptr())) return nullptr;
     const Ref result = steal(PyObject_CallMethod(made.ptr(), "settimeout", "i", 0));
   }
   return socket_ ? socket_.ptr() : Py_None;
@@ -55,47 +55,8 @@ PyObject* StreamTransport::write_buffer_size() {
   return PyLong_FromSize_t(outgoing_.size());
 }
 
-PyObject* StreamTransport::write_buffer_limits() const {
-  return Py_BuildValue("nn", static_cast<Py_ssize_t>(low_water_),
-                       static_cast<Py_ssize_t>(high_water_));
-}
-
-namespace {
-
-// A number of bytes, or the Python error -1. Numbers beyond every size are as good as the
-// greatest one.
-Py_ssize_t to_size(PyObject* number) {
-  if (!PyFloat_Check(number)) return PyNumber_AsSsize_t(number, nullptr);
-  const double value = PyFloat_AS_DOUBLE(number);
-  return value >= static_cast<double>(PY_SSIZE_T_MAX) ? PY_SSIZE_T_MAX
-                                                      : static_cast<Py_ssize_t>(value);
-}
-
-}  // namespace
-
-bool StreamTransport::set_write_buffer_limits(PyObject* high_object, PyObject* low_object) {
-  constexpr Py_ssize_t kDefaultHigh = 64 * 1024;
-  constexpr Py_ssize_t kHighPerLow = 4;
-  Py_ssize_t low = 0;
-  Py_ssize_t high = 0;
-  if (low_object != Py_None) low = to_size(low_object);
-  if (high_object != Py_None) high = to_size(high_object);
-  if (PyErr_Occurred() != nullptr) return false;
-  if (high_object == Py_None) high = low_object == Py_None ? kDefaultHigh : kHighPerLow * low;
-  // Rounded down, also below zero.
-  if (low_object == Py_None) low = (high < 0 ? high - (kHighPerLow - 1) : high) / kHighPerLow;
-  if (!(high >= low && low >= 0)) {
-    const Ref high_shown =
-        high_object == Py_None ? steal(PyLong_FromSsize_t(high)) : borrow(high_object);
-    const Ref low_shown =
-        low_object == Py_None ? steal(PyLong_FromSsize_t(low)) : borrow(low_object);
-    PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", high_shown.ptr(),
-                 low_shown.ptr());
-    return false;
-  }
-  high_water_ = static_cast<std::size_t>(high);
-  low_water_ = static_cast<std::size_t>(low);
-  return flush() && maybe_pause_protocol();
+bool StreamTransport::set_write_buffer_limits(PyObject* high, PyObject* low) {
+  return water_marks_.set(high, low) && flush() && maybe_pause_protocol();
 }
 
 PyObject* StreamTransport::repr() {

@@ -8,6 +8,8 @@
 #include "cpython/names.h"
 #include "cpython/stdlib.h"
 #include "transports/stream_transport.h"
+#include "transports/system_calls.h"
+#include "transports/transport_reports.h"
 
 namespace cxxloop {
 
@@ -19,8 +21,6 @@ constexpr Py_ssize_t kLargeRead = 32 * 1024;
 
 // Room for a large read: just below the size from which malloc() maps fresh pages each time.
 constexpr Py_ssize_t kLargeReadRoom = 128 * 1024 - 256;
-
-bool is_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
 
@@ -41,14 +41,14 @@ bool StreamTransport::pause_reading() {
   if (!is_reading()) return true;
   paused_ = true;
   stop_watching_reading();
-  return log_debug("%r pauses reading");
+  return log_debug(*loop_, self_, "%r pauses reading");
 }
 
 bool StreamTransport::resume_reading() {
   if (closing_ || !paused_) return true;
   paused_ = false;
   if (start_ == Start::kDone && !watch_reading()) return false;
-  return log_debug("%r resumes reading");
+  return log_debug(*loop_, self_, "%r resumes reading");
 }
 
 bool StreamTransport::on_readable() {
@@ -159,7 +159,7 @@ bool StreamTransport::read_into_buffer() {
 }
 
 bool StreamTransport::deliver_eof() {
-  if (!log_debug("%r received EOF")) return false;
+  if (!log_debug(*loop_, self_, "%r received EOF")) return false;
   PyObject* const answer = PyObject_CallMethodNoArgs(protocol_, names.eof_received);
   const int keep_open = answer == nullptr ? -1 : PyObject_IsTrue(answer);
   Py_XDECREF(answer);

@@ -12,6 +12,7 @@
 #include "cpython/names.h"
 #include "cpython/stdlib.h"
 #include "loop/futures.h"
+#include "transports/transport_reports.h"
 
 namespace cxxloop {
 
@@ -91,28 +92,13 @@ bool StreamTransport::on_deferred() {
   return connection_lost(exception.ptr());
 }
 
-bool StreamTransport::connection_made() {
-  const Ref protocol = borrow(protocol_);  // It may be replaced while it runs.
-  PyObject* const result = PyObject_CallMethodOneArg(protocol_, names.connection_made, self_);
-  if (result != nullptr) {
-    Py_DECREF(result);
-    return true;
-  }
-  if (must_leave_loop()) return false;
-  const Ref exception = steal(take_exception());
-  const Ref method = steal(PyObject_GetAttr(protocol.ptr(), names.connection_made));
-  const Ref arguments = steal(PyTuple_Pack(1, self_));
-  raise_exception(Ref(exception).release().ptr());
-  return loop_->report_callback(method.ptr(), arguments.ptr());
-}
-
 // What asyncio does in three callbacks that always follow each other; the second part runs even
 // if an exit leaves the loop from the first, in the next run.
 bool StreamTransport::start() {
   if (start_ == Start::kConnectionMade) {
     start_ = Start::kReading;
     if (!loop_->contexts().enter(context_)) return fatal_error("Fatal error on transport");
-    if (!connection_made()) {
+    if (!call_protocol(*loop_, protocol_, names.connection_made, self_)) {
       loop_->defer(this);
       return false;
     }
@@ -145,18 +131,8 @@ bool StreamTransport::schedule_connection_lost(PyObject* exception) {
 }
 
 bool StreamTransport::connection_lost(PyObject* exception) {
-  PyObject* const reason = exception == nullptr ? Py_None : exception;
-  const Ref protocol = borrow(protocol_);
-  PyObject* const result = PyObject_CallMethodOneArg(protocol_, names.connection_lost, reason);
-  bool succeeded = result != nullptr;
-  Py_XDECREF(result);
-  if (!succeeded && !must_leave_loop()) {
-    const Ref failure = steal(take_exception());
-    const Ref method = steal(PyObject_GetAttr(protocol.ptr(), names.connection_lost));
-    const Ref arguments = steal(PyTuple_Pack(1, reason));
-    raise_exception(Ref(failure).release().ptr());
-    succeeded = loop_->report_callback(method.ptr(), arguments.ptr());
-  }
+  const bool succeeded = call_protocol(*loop_, protocol_, names.connection_lost,
+                                       exception == nullptr ? Py_None : exception);
   return release() && succeeded;
 }
 
@@ -207,38 +183,10 @@ void StreamTransport::close_descriptor() {
   }
   fd_ = -1;
   if (socket_) {
-    close_python_socket();
+    socket_.close();
   } else {
     ::close(fd);
   }
-}
-
-// From now on the descriptor is closed through the Python socket, and not before: whoever closes
-// that socket beside us must not free a number that we still send to.
-bool StreamTransport::hold_python_socket(PyObject* socket) {
-  const Ref uses = py::reinterpret_steal<Ref>(PyObject_GetAttr(socket, names._io_refs));
-  if (uses) {
-    const Ref one = steal(PyLong_FromLong(1));
-    const Ref more = steal(PyNumber_Add(uses.ptr(), one.ptr()));
-    if (PyObject_SetAttr(socket, names._io_refs, more.ptr()) < 0) return false;
-  } else if (PyErr_ExceptionMatches(PyExc_AttributeError) != 0) {
-    PyErr_Clear();  // Not made by the socket module: closing it is all that can be done.
-  } else {
-    return false;
-  }
-  socket_holds_ = static_cast<bool>(uses);
-  socket_ = borrow(socket);
-  return true;
-}
-
-void StreamTransport::close_python_socket() {
-  PyObject* result = PyObject_CallMethodNoArgs(socket_.ptr(), names.close);
-  if (result != nullptr && socket_holds_) {
-    Py_DECREF(result);
-    result = PyObject_CallMethodNoArgs(socket_.ptr(), names._decref_socketios);
-  }
-  if (result == nullptr) PyErr_WriteUnraisable(socket_.ptr());
-  Py_XDECREF(result);
 }
 
 bool StreamTransport::close() {
@@ -274,27 +222,10 @@ bool StreamTransport::force_close(PyObject* exception) {
   return schedule_connection_lost(exception);
 }
 
-bool StreamTransport::log_debug(const char* format) {
-  if (!loop_->debug()) return true;
-  PyObject* const result = PyObject_CallMethod(stdlib.logger, "debug", "sO", format, self_);
-  Py_XDECREF(result);
-  return result != nullptr;
-}
-
-// Ends the connection with the exception that is set. An OSError is the network's doing
-// and not worth a report.
+// Ends the connection with the exception that is set.
 bool StreamTransport::fatal_error(const char* message) {
-  if (must_leave_loop()) return false;
-  const Ref exception = steal(take_exception());
-  if (PyErr_GivenExceptionMatches(exception.ptr(), PyExc_OSError) != 0) {
-    if (loop_->debug()) {
-      const Ref logged =
-          steal(PyObject_CallMethod(stdlib.logger, "debug", "sOs", "%r: %s", self_, message));
-    }
-  } else {
-    raise_exception(Ref(exception).release().ptr());
-    if (!loop_->report(message, names.transport, self_, protocol_)) return false;
-  }
+  Ref exception;
+  if (!report_fatal_error(*loop_, message, self_, protocol_, &exception)) return false;
   return force_close(exception.ptr());
 }
 
@@ -341,7 +272,8 @@ void StreamTransport::clear() {
   loop_ = nullptr;
   loop_object_ = Ref();
   Py_CLEAR(protocol_);
-  server_ = waiter_ = extra_ = socket_ = empty_waiter_ = lost_exception_ = Ref();
+  server_ = waiter_ = extra_ = empty_waiter_ = lost_exception_ = Ref();
+  socket_.clear();
   Py_CLEAR(context_.context);
   Py_CLEAR(write_context_.context);
   Py_CLEAR(lost_context_.context);

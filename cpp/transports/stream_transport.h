@@ -9,8 +9,10 @@
 #include "cpython/ref.h"
 #include "loop/event_target.h"
 #include "loop/loop.h"
+#include "transports/held_socket.h"
 #include "transports/outgoing.h"
 #include "transports/socket_address.h"
+#include "transports/water_marks.h"
 
 namespace cxxloop {
 
@@ -64,7 +66,7 @@ class StreamTransport final : public EventTarget {
   [[nodiscard]] bool is_closing() const { return closing_; }
   [[nodiscard]] bool is_reading() const { return !closing_ && !paused_; }
   PyObject* write_buffer_size();
-  PyObject* write_buffer_limits() const;
+  [[nodiscard]] const WaterMarks& water_marks() const { return water_marks_; }
   bool set_write_buffer_limits(PyObject* high, PyObject* low);
 
   // Extra information, made when it is first asked for. New reference, null on error;
@@ -85,7 +87,7 @@ class StreamTransport final : public EventTarget {
   PyObject* make_empty_waiter();
   void reset_empty_waiter() { empty_waiter_ = Ref(); }
 
-  bool hold_python_socket(PyObject* socket);
+  bool hold_python_socket(PyObject* socket) { return socket_.hold(socket); }
   // Called by the garbage collector or the last reference while still open.
   void finalize();
   int traverse(visitproc visit, void* arg) const;
@@ -97,14 +99,11 @@ class StreamTransport final : public EventTarget {
   // Life
   bool start();
   bool start_reading();
-  bool connection_made();
   bool schedule_connection_lost(PyObject* exception);
   bool connection_lost(PyObject* exception);
   bool release();
   void close_descriptor();
-  void close_python_socket();
   bool fatal_error(const char* message);
-  bool log_debug(const char* format);
 
   // Reading
   bool read_data();
@@ -116,7 +115,6 @@ class StreamTransport final : public EventTarget {
 
   // Writing
   bool check_writable(PyObject* data);
-  bool discard_after_loss();
   bool send_or_queue(PyObject* owner, const char* data, std::size_t length);
   bool queue(PyObject* owner, const char* data, std::size_t length, std::size_t offset);
   bool should_gather();
@@ -137,9 +135,9 @@ class StreamTransport final : public EventTarget {
   Ref server_;
   Ref waiter_;
   Ref extra_;         // a dict, once somebody asked
-  Ref socket_;        // that was adopted, or made once somebody asked for it
   Ref empty_waiter_;  // sendfile waits for the queue to become empty
   Ref lost_exception_;
+  HeldSocket socket_;              // that was adopted, or made once somebody asked for it
   CapturedContext context_;        // of reading
   CapturedContext write_context_;  // of the write that had to wait
   CapturedContext lost_context_;
@@ -147,8 +145,7 @@ class StreamTransport final : public EventTarget {
   SocketAddress peer_;
   SocketAddress local_;  // fetched when asked for, at the latest when closing
 
-  std::size_t high_water_ = 64 * 1024;
-  std::size_t low_water_ = 16 * 1024;
+  WaterMarks water_marks_;
   std::uint64_t write_serial_ = 0;  // the callback of the last write
   Py_ssize_t lost_ = 0;             // set when connection_lost() is scheduled; counts writes then
   int fd_;
@@ -159,8 +156,7 @@ class StreamTransport final : public EventTarget {
   bool gathering_ = false;            // writes wait for the end of their callback
   bool flush_scheduled_ = false;
   bool large_reads_ = false;
-  bool socket_holds_ = false;  // socket_ counts us among its users
-  bool buffered_ = false;      // the protocol is a BufferedProtocol
+  bool buffered_ = false;  // the protocol is a BufferedProtocol
   Start start_ = Start::kConnectionMade;
   bool explicit_context_ = false;
   bool protocol_paused_ = false;

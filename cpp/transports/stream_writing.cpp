@@ -15,12 +15,13 @@
 #include "cpython/stdlib.h"
 #include "loop/futures.h"
 #include "transports/stream_transport.h"
+#include "transports/system_calls.h"
+#include "transports/transport_reports.h"
 
 namespace cxxloop {
 
 namespace {
 
-constexpr Py_ssize_t kLogThresholdForLostWrites = 5;
 constexpr std::size_t kGatherAtMost = 64 * 1024;  // bytes
 constexpr std::uint8_t kGatherWrites = 64;
 constexpr std::uint8_t kSingleFlushesToStop = 8;
@@ -32,14 +33,6 @@ constexpr const char* kWrongType =
 #else
 constexpr const char* kWrongType = "data argument must be a bytes-like object, not '%s'";
 #endif
-
-#ifdef MSG_NOSIGNAL
-constexpr int kSendFlags = MSG_NOSIGNAL;
-#else
-constexpr int kSendFlags = 0;
-#endif
-
-bool is_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
 
@@ -61,29 +54,20 @@ bool StreamTransport::check_writable(PyObject* data) {
   return true;
 }
 
-// Counts a write that can't arrive any more, and says so once in a while.
-bool StreamTransport::discard_after_loss() {
-  if (lost_++ < kLogThresholdForLostWrites) return true;
-  PyObject* const logged =
-      PyObject_CallMethod(stdlib.logger, "warning", "s", "socket.send() raised exception.");
-  Py_XDECREF(logged);
-  return logged != nullptr;
-}
-
 PyObject* StreamTransport::write(PyObject* data) {
   if (!check_writable(data)) return nullptr;
   if (PyBytes_CheckExact(data)) {
     const Py_ssize_t length = PyBytes_GET_SIZE(data);
     if (length == 0) Py_RETURN_NONE;
     const bool written =
-        lost_ != 0 ? discard_after_loss()
+        lost_ != 0 ? count_lost_write(lost_)
                    : send_or_queue(data, PyBytes_AS_STRING(data), static_cast<std::size_t>(length));
     return written ? Py_NewRef(Py_None) : nullptr;
   }
   Py_buffer view;
   if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return nullptr;
   const bool written =
-      view.len == 0 || (lost_ != 0 ? discard_after_loss()
+      view.len == 0 || (lost_ != 0 ? count_lost_write(lost_)
                                    : send_or_queue(data, static_cast<const char*>(view.buf),
                                                    static_cast<std::size_t>(view.len)));
   PyBuffer_Release(&view);
@@ -112,7 +96,7 @@ bool StreamTransport::send_or_queue(PyObject* owner, const char* data, std::size
   if (writing_) return queue(owner, data, length, 0);
   if (should_gather()) return gather(owner, data, length);
   if (!flush()) return false;
-  if (lost_ != 0) return discard_after_loss();
+  if (lost_ != 0) return count_lost_write(lost_);
   if (writing_) return queue(owner, data, length, 0);
   const ssize_t sent = send(fd_, data, length, kSendFlags);
   loop_->expect_events();
@@ -169,7 +153,7 @@ PyObject* StreamTransport::writelines(PyObject* list) {
   const int anything = PyObject_IsTrue(list);
   if (anything < 0) return nullptr;
   if (anything == 0) Py_RETURN_NONE;
-  if (lost_ != 0) return discard_after_loss() ? Py_NewRef(Py_None) : nullptr;
+  if (lost_ != 0) return count_lost_write(lost_) ? Py_NewRef(Py_None) : nullptr;
   // All or nothing: a wrong item must not leave the ones before it half written.
   const Ref items = steal(PySequence_List(list));
   const Py_ssize_t count = PyList_GET_SIZE(items.ptr());
@@ -302,7 +286,7 @@ PyObject* StreamTransport::make_empty_waiter() {
 // Flow control
 
 bool StreamTransport::maybe_pause_protocol() {
-  if (outgoing_.size() <= high_water_ || protocol_paused_) return true;
+  if (outgoing_.size() <= water_marks_.high() || protocol_paused_) return true;
   protocol_paused_ = true;
   PyObject* const result = PyObject_CallMethodNoArgs(protocol_, names.pause_writing);
   Py_XDECREF(result);
@@ -311,7 +295,7 @@ bool StreamTransport::maybe_pause_protocol() {
 }
 
 bool StreamTransport::maybe_resume_protocol() {
-  if (!protocol_paused_ || outgoing_.size() > low_water_) return true;
+  if (!protocol_paused_ || outgoing_.size() > water_marks_.low()) return true;
   protocol_paused_ = false;
   PyObject* const result = PyObject_CallMethodNoArgs(protocol_, names.resume_writing);
   Py_XDECREF(result);

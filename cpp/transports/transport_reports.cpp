@@ -1,0 +1,60 @@
+#include "transports/transport_reports.h"
+
+#include "cpython/errors.h"
+#include "cpython/names.h"
+#include "cpython/stdlib.h"
+
+namespace cxxloop {
+
+namespace {
+
+constexpr Py_ssize_t kLogThresholdForLostWrites = 5;
+
+}  // namespace
+
+bool call_protocol(Loop& loop, PyObject* protocol, PyObject* name, PyObject* argument) {
+  const Ref kept = borrow(protocol);  // It may be replaced while it runs.
+  PyObject* const result = PyObject_CallMethodOneArg(protocol, name, argument);
+  if (result != nullptr) {
+    Py_DECREF(result);
+    return true;
+  }
+  if (must_leave_loop()) return false;
+  const Ref exception = steal(take_exception());
+  const Ref method = steal(PyObject_GetAttr(protocol, name));
+  const Ref arguments = steal(PyTuple_Pack(1, argument));
+  raise_exception(Ref(exception).release().ptr());
+  return loop.report_callback(method.ptr(), arguments.ptr());
+}
+
+bool report_fatal_error(Loop& loop, const char* message, PyObject* transport, PyObject* protocol,
+                        Ref* exception) {
+  if (must_leave_loop()) return false;
+  *exception = steal(take_exception());
+  if (PyErr_GivenExceptionMatches(exception->ptr(), PyExc_OSError) == 0) {
+    raise_exception(Ref(*exception).release().ptr());
+    return loop.report(message, names.transport, transport, protocol);
+  }
+  if (loop.debug()) {
+    const Ref logged =
+        steal(PyObject_CallMethod(stdlib.logger, "debug", "sOs", "%r: %s", transport, message));
+  }
+  return true;
+}
+
+bool log_debug(Loop& loop, PyObject* transport, const char* format) {
+  if (!loop.debug()) return true;
+  PyObject* const result = PyObject_CallMethod(stdlib.logger, "debug", "sO", format, transport);
+  Py_XDECREF(result);
+  return result != nullptr;
+}
+
+bool count_lost_write(Py_ssize_t& lost) {
+  if (lost++ < kLogThresholdForLostWrites) return true;
+  PyObject* const logged =
+      PyObject_CallMethod(stdlib.logger, "warning", "s", "socket.send() raised exception.");
+  Py_XDECREF(logged);
+  return logged != nullptr;
+}
+
+}  // namespace cxxloop

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include "cpython/ref.h"
+#include "loop/loop.h"
+
+namespace cxxloop {
+
+// What transports tell the exception handler and the log, in asyncio's words. Each returns false
+// with a Python exception set.
+
+// Calls protocol.name(argument), as a callback of its own: what it raises is reported as the
+// callback's failure, and false is left for what must leave run_forever().
+bool call_protocol(Loop& loop, PyObject* protocol, PyObject* name, PyObject* argument);
+
+// Takes the exception that is set and reports it, unless it is an OSError: that is the network's
+// doing and only worth a line in debug mode. False only for what must leave run_forever().
+bool report_fatal_error(Loop& loop, const char* message, PyObject* transport, PyObject* protocol,
+                        Ref* exception);
+
+// In debug mode, logs `format` with the transport.
+bool log_debug(Loop& loop, PyObject* transport, const char* format);
+
+// Counts a write that can't arrive any more, and logs that once there are many.
+bool count_lost_write(Py_ssize_t& lost);
+
+}  // namespace cxxloop

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <cstddef>
+
+namespace cxxloop {
+
+// How many bytes may wait to be sent before the protocol is paused, and how few must be left
+// before it is resumed.
+class WaterMarks {
+ public:
+  // As set_write_buffer_limits(high, low), where None stands for a default. False: a Python error
+  // is set and nothing has changed.
+  bool set(PyObject* high, PyObject* low);
+
+  // (low, high), a new reference.
+  [[nodiscard]] PyObject* to_python() const;
+
+  [[nodiscard]] std::size_t high() const { return high_; }
+  [[nodiscard]] std::size_t low() const { return low_; }
+
+ private:
+  std::size_t high_ = 64 * 1024;
+  std::size_t low_ = 16 * 1024;
+};
+
+}  // namespace cxxloop
