@@ -4,6 +4,7 @@
 #include "cpython/ref.h"
 #include "dns/address_literal.h"
 #include "loop/loop.h"
+#include "tls/tls_protocol.h"
 #include "transports/listener.h"
 #include "transports/stream_transport.h"
 
@@ -138,7 +139,22 @@ void bind_transport_factories(py::class_<Loop>& type) {
           },
           py::arg("protocol_factory"), py::arg("sock"), py::arg("server"), py::arg("backlog"),
           py::arg("context") = py::none(), py::arg("tls") = py::none())
-      .def("_unlisten", &stop_listening, py::arg("sock"));
+      .def("_unlisten", &stop_listening, py::arg("sock"))
+      .def(
+          "_make_tls_protocol",
+          [](Loop& loop, py::object protocol, py::object waiter, py::object context,
+             py::object ssl_object, py::object incoming, py::object outgoing,
+             py::object handshake_timeout, py::object shutdown_timeout, bool call_connection_made) {
+            TlsParts parts{
+                std::move(protocol),          std::move(waiter),           std::move(context),
+                std::move(ssl_object),        std::move(incoming),         std::move(outgoing),
+                std::move(handshake_timeout), std::move(shutdown_timeout), call_connection_made};
+            return steal(TlsProtocol::make(&loop, std::move(parts)));
+          },
+          py::kw_only(), py::arg("protocol"), py::arg("waiter"), py::arg("context"),
+          py::arg("ssl_object"), py::arg("incoming"), py::arg("outgoing"),
+          py::arg("handshake_timeout"), py::arg("shutdown_timeout"),
+          py::arg("call_connection_made"));
 }
 
 }  // namespace

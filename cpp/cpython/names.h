@@ -11,37 +11,54 @@ namespace cxxloop {
   NAME(buffer_updated)           \
   NAME(call_exception_handler)   \
   NAME(callback)                 \
+  NAME(cancel)                   \
+  NAME(cipher)                   \
   NAME(close)                    \
   NAME(connection_lost)          \
   NAME(connection_made)          \
+  NAME(compression)              \
   NAME(context)                  \
   NAME(data_received)            \
   NAME(delay)                    \
+  NAME(do_handshake)             \
   NAME(done)                     \
   NAME(eof_received)             \
   NAME(exception)                \
   NAME(fd)                       \
   NAME(fileno)                   \
   NAME(get_buffer)               \
+  NAME(get_extra_info)           \
+  NAME(getpeercert)              \
   NAME(getpeername)              \
   NAME(getsockname)              \
   NAME(handle)                   \
   NAME(ident)                    \
+  NAME(is_closing)               \
   NAME(loop)                     \
   NAME(message)                  \
   NAME(name)                     \
+  NAME(pause_reading)            \
   NAME(pause_writing)            \
+  NAME(peercert)                 \
   NAME(peername)                 \
+  NAME(pending)                  \
   NAME(protocol)                 \
+  NAME(read)                     \
+  NAME(resume_reading)           \
   NAME(resume_writing)           \
   NAME(set_exception)            \
   NAME(set_result)               \
   NAME(socket)                   \
   NAME(sockname)                 \
   NAME(source_traceback)         \
+  NAME(ssl_object)               \
+  NAME(sslcontext)               \
   NAME(time)                     \
   NAME(transport)                \
+  NAME(unwrap)                   \
   NAME(when)                     \
+  NAME(write)                    \
+  NAME(writelines)               \
   NAME(_accept_tls)              \
   NAME(_asyncio_future_blocking) \
   NAME(_attach)                  \
@@ -50,6 +67,7 @@ namespace cxxloop {
   NAME(_create_task_by_factory)  \
   NAME(_decref_socketios)        \
   NAME(_detach)                  \
+  NAME(_force_close)             \
   NAME(_handle_signal)           \
   NAME(_io_refs)                 \
   NAME(_on_accept_exhausted)     \
@@ -58,7 +76,8 @@ namespace cxxloop {
   NAME(_set_running_loop)        \
   NAME(_sock_recv)               \
   NAME(_sock_recv_into)          \
-  NAME(_sock_sendall)
+  NAME(_sock_sendall)            \
+  NAME(_sslobj)
 
 struct Names {
   // Each member is called as what it names.

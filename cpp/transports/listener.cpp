@@ -114,8 +114,8 @@ bool Listener::accept_tls(int fd) {
   const Ref result = py::reinterpret_steal<Ref>(
       number ? PyObject_CallMethodObjArgs(loop_->self(), names._accept_tls,
                                           parts_.protocol_factory.ptr(), number.ptr(),
-                                          parts_.sock.ptr(), parts_.server.ptr(),
-                                          parts_.tls.ptr(), parts_.context.ptr(), nullptr)
+                                          parts_.sock.ptr(), parts_.server.ptr(), parts_.tls.ptr(),
+                                          parts_.context.ptr(), nullptr)
              : nullptr);
   return result || creation_failed(nullptr);
 }
@@ -145,7 +145,8 @@ bool Listener::accept_failed(int error) {
   const Ref backlog = steal(PyLong_FromLong(parts_.backlog));
   const Ref result = steal(PyObject_CallMethodObjArgs(
       loop_->self(), names._on_accept_exhausted, parts_.protocol_factory.ptr(), parts_.sock.ptr(),
-      parts_.server.ptr(), backlog.ptr(), parts_.context.ptr(), parts_.tls.ptr(), exception.ptr(), nullptr));
+      parts_.server.ptr(), backlog.ptr(), parts_.context.ptr(), parts_.tls.ptr(), exception.ptr(),
+      nullptr));
   return true;
 }
 
@@ -160,7 +161,8 @@ int Listener::traverse(visitproc visit, void* arg) const {
 }
 
 void Listener::clear() {
-  parts_.protocol_factory = parts_.sock = parts_.server = parts_.context = parts_.tls = py::object();
+  parts_.protocol_factory = parts_.sock = parts_.server = parts_.context = parts_.tls =
+      py::object();
   Py_CLEAR(context_.context);
 }
 

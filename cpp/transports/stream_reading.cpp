@@ -19,6 +19,9 @@ namespace {
 // smaller ones are cheaper to copy out of the loop's buffer than to allocate for.
 constexpr Py_ssize_t kLargeRead = 32 * 1024;
 
+// For a native protocol: what stays in the processor's cache until it is looked at.
+constexpr std::size_t kNativeRead = 128 * 1024;
+
 // Room for a large read: just below the size from which malloc() maps fresh pages each time.
 constexpr Py_ssize_t kLargeReadRoom = 128 * 1024 - 256;
 
@@ -56,7 +59,9 @@ bool StreamTransport::on_readable() {
   if (!reading_ || lost_ != 0) return true;
   if (!loop_->contexts().enter(context_)) return fatal_error("Fatal error on transport");
   const Ref protocol = borrow(protocol_);  // It may be replaced while it runs.
-  const bool succeeded = buffered_ ? read_into_buffer() : read_data();
+  const bool succeeded = native_protocol_ != nullptr ? read_for_native()
+                         : buffered_                 ? read_into_buffer()
+                                                     : read_data();
   if (loop_ != nullptr) loop_->contexts().keep(context_);
   return succeeded;
 }
@@ -105,6 +110,19 @@ bool StreamTransport::read_data() {
   if (result == nullptr) return fatal_error("Fatal error: protocol.data_received() call failed.");
   Py_DECREF(result);
   return true;
+}
+
+bool StreamTransport::read_for_native() {
+  char* const buffer = loop_->read_buffer();
+  const ssize_t count = recv(fd_, buffer, kNativeRead, 0);
+  if (count < 0) {
+    if (is_try_again(errno)) return true;
+    raise_os_error(errno);
+    return fatal_error("Fatal read error on socket transport");
+  }
+  if (count == 0) return deliver_eof();
+  return native_protocol_->bytes_received(buffer, static_cast<std::size_t>(count)) ||
+         fatal_error("Fatal error: protocol.buffer_updated() call failed.");
 }
 
 namespace {

@@ -17,6 +17,7 @@
 namespace cxxloop {
 
 PyTypeObject* stream_transport_type = nullptr;
+PyTypeObject* native_protocol_type = nullptr;
 
 namespace {
 
@@ -33,6 +34,7 @@ StreamTransport::StreamTransport(PyObject* self, const StreamParts& parts, Socke
       loop_(parts.loop),
       loop_object_(borrow(parts.loop->self())),
       protocol_(Py_NewRef(parts.protocol)),
+      native_protocol_(native_part(parts.protocol)),
       server_(borrow_or_empty(parts.server)),
       waiter_(borrow_or_empty(parts.waiter)),
       extra_(borrow_or_empty(parts.extra)),
@@ -149,6 +151,7 @@ bool StreamTransport::release() {
     loop_ = nullptr;
     outgoing_.clear();
     gathered_writes_ = 0;
+    native_protocol_ = nullptr;
     Py_CLEAR(protocol_);
     Py_CLEAR(write_context_.context);
     Py_CLEAR(lost_context_.context);
@@ -233,6 +236,7 @@ bool StreamTransport::set_protocol(PyObject* protocol) {
   const int is_buffered = PyObject_IsInstance(protocol, stdlib.buffered_protocol_type);
   if (is_buffered < 0) return false;
   buffered_ = is_buffered != 0;
+  native_protocol_ = native_part(protocol);
   Py_XSETREF(protocol_, Py_NewRef(protocol));
   return true;
 }
@@ -271,6 +275,7 @@ int StreamTransport::traverse(visitproc visit, void* arg) const {
 void StreamTransport::clear() {
   loop_ = nullptr;
   loop_object_ = Ref();
+  native_protocol_ = nullptr;
   Py_CLEAR(protocol_);
   server_ = waiter_ = extra_ = empty_waiter_ = lost_exception_ = Ref();
   socket_.clear();

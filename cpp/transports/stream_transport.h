@@ -10,6 +10,7 @@
 #include "loop/event_target.h"
 #include "loop/loop.h"
 #include "transports/held_socket.h"
+#include "transports/native_protocol.h"
 #include "transports/outgoing.h"
 #include "transports/socket_address.h"
 #include "transports/water_marks.h"
@@ -109,6 +110,7 @@ class StreamTransport final : public EventTarget {
   bool read_data();
   PyObject* receive(int* error);
   bool read_into_buffer();
+  bool read_for_native();
   bool deliver_eof();
   bool watch_reading();
   void stop_watching_reading();
@@ -131,7 +133,8 @@ class StreamTransport final : public EventTarget {
   PyObject* self_;  // borrowed: we are a part of it
   Loop* loop_;      // null after connection_lost()
   Ref loop_object_;
-  PyObject* protocol_;  // owned
+  PyObject* protocol_;               // owned
+  NativeProtocol* native_protocol_;  // its C++ part; null: it has none
   Ref server_;
   Ref waiter_;
   Ref extra_;         // a dict, once somebody asked

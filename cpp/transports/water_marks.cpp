@@ -18,14 +18,15 @@ Py_ssize_t to_size(PyObject* number) {
 }  // namespace
 
 bool WaterMarks::set(PyObject* high_object, PyObject* low_object) {
-  constexpr Py_ssize_t kDefaultHigh = 64 * 1024;
   constexpr Py_ssize_t kHighPerLow = 4;
   Py_ssize_t low = 0;
   Py_ssize_t high = 0;
   if (low_object != Py_None) low = to_size(low_object);
   if (high_object != Py_None) high = to_size(high_object);
   if (PyErr_Occurred() != nullptr) return false;
-  if (high_object == Py_None) high = low_object == Py_None ? kDefaultHigh : kHighPerLow * low;
+  if (high_object == Py_None) {
+    high = low_object == Py_None ? static_cast<Py_ssize_t>(default_high_) : kHighPerLow * low;
+  }
   // Rounded down, also below zero.
   if (low_object == Py_None) low = (high < 0 ? high - (kHighPerLow - 1) : high) / kHighPerLow;
   if (!(high >= low && low >= 0)) {

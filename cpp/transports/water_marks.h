@@ -10,6 +10,10 @@ namespace cxxloop {
 // before it is resumed.
 class WaterMarks {
  public:
+  // `high` is also what set() takes for the default; the low one is always a quarter by default.
+  explicit WaterMarks(std::size_t high = 64 * 1024)
+      : default_high_(high), high_(high), low_(high / 4) {}
+
   // As set_write_buffer_limits(high, low), where None stands for a default. False: a Python error
   // is set and nothing has changed.
   bool set(PyObject* high, PyObject* low);
@@ -21,8 +25,9 @@ class WaterMarks {
   [[nodiscard]] std::size_t low() const { return low_; }
 
  private:
-  std::size_t high_ = 64 * 1024;
-  std::size_t low_ = 16 * 1024;
+  std::size_t default_high_;
+  std::size_t high_;
+  std::size_t low_;
 };
 
 }  // namespace cxxloop

@@ -12,7 +12,13 @@ class TlsSettings:
     seconds, None: asyncio's.
     """
 
-    __slots__ = ("context", "handshake_timeout", "server_hostname", "server_side", "shutdown_timeout")
+    __slots__ = (
+        "context",
+        "handshake_timeout",
+        "server_hostname",
+        "server_side",
+        "shutdown_timeout",
+    )
 
     def __init__(
         self,

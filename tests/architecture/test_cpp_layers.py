@@ -20,7 +20,8 @@ MAY_INCLUDE: dict[str, set[str]] = {
     "sockets": LOOP,
     "dns": LOOP,
     "transports": LOOP,
-    "bindings": LOOP | {"sockets", "dns", "transports"},
+    "tls": LOOP | {"transports"},
+    "bindings": LOOP | {"sockets", "dns", "transports", "tls"},
 }
 WITHOUT_PYTHON = {"containers", "uv", "poll"}
 WITH_LIBUV = {"uv", "poll", "bindings"}

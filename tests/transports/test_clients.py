@@ -223,19 +223,3 @@ def test_happy_eyeballs_takes_the_address_that_answers(any_loop: Loop) -> None:
             await client.lost
 
     run(any_loop, main())
-
-
-def test_tls_is_refused_clearly_for_now() -> None:
-    import ssl
-
-    import cxxloop
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        with pytest.raises(NotImplementedError):
-            await loop.create_connection(asyncio.Protocol, "localhost", 1, ssl=True)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with pytest.raises(NotImplementedError):
-            await loop.create_server(asyncio.Protocol, "localhost", 0, ssl=context)
-
-    cxxloop.run(main())

@@ -6,10 +6,11 @@ import asyncio
 import contextvars
 import os
 import socket
-from asyncio import sslproto, streams
+from asyncio import constants, streams
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cxxloop import _core
 from cxxloop._tls import TlsSettings
 
 if TYPE_CHECKING:
@@ -31,31 +32,63 @@ def _move_buffered_data(protocol: asyncio.BaseProtocol, tls_protocol: Any) -> No
         return
     reader = protocol._stream_reader  # type: ignore[attr-defined]
     if reader is not None and reader._buffer:
-        tls_protocol._incoming.write(reader._buffer)
+        tls_protocol._feed(bytes(reader._buffer))
         reader._buffer.clear()
+        # The reader has room again, but it is the handshake that has to come now.
+        reader._paused = False
+
+
+def _positive(timeout: float | None, name: str, default: float) -> float:
+    if timeout is None:
+        return default
+    if timeout <= 0:
+        raise ValueError(f"{name} should be a positive number, got {timeout}")
+    return timeout
+
+
+def _default_context(tls: TlsSettings) -> Any:
+    if tls.server_side:
+        raise ValueError("Server side SSL needs a valid SSLContext")
+    context = ssl.create_default_context()
+    if not tls.server_hostname:
+        context.check_hostname = False
+    return context
 
 
 class TlsMixin(LoopBase):
     """Encrypted connections."""
 
-    def _make_tls_protocol(
+    def _tls_protocol(
         self,
         protocol: asyncio.BaseProtocol,
         waiter: asyncio.Future[None] | None,
         tls: TlsSettings,
         *,
         call_connection_made: bool = True,
-    ) -> Any:
-        return sslproto.SSLProtocol(
-            self,
-            protocol,
-            tls.context,
-            waiter,
-            tls.server_side,
-            tls.server_hostname,
+    ) -> _core.SSLProtocol:
+        if ssl is None:
+            raise RuntimeError("stdlib ssl module not available")
+        handshake_timeout = _positive(
+            tls.handshake_timeout, "ssl_handshake_timeout", constants.SSL_HANDSHAKE_TIMEOUT
+        )
+        shutdown_timeout = _positive(
+            tls.shutdown_timeout, "ssl_shutdown_timeout", constants.SSL_SHUTDOWN_TIMEOUT
+        )
+        context = tls.context or _default_context(tls)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        hostname = None if tls.server_side else tls.server_hostname or None
+        return self._make_tls_protocol(
+            protocol=protocol,
+            waiter=waiter,
+            context=context,
+            ssl_object=context.wrap_bio(
+                incoming, outgoing, server_side=tls.server_side, server_hostname=hostname
+            ),
+            incoming=incoming,
+            outgoing=outgoing,
+            handshake_timeout=handshake_timeout,
+            shutdown_timeout=shutdown_timeout,
             call_connection_made=call_connection_made,
-            ssl_handshake_timeout=tls.handshake_timeout,
-            ssl_shutdown_timeout=tls.shutdown_timeout,
         )
 
     def _make_tls_transport(
@@ -68,9 +101,10 @@ class TlsMixin(LoopBase):
         server: Any = None,
         context: Any = None,
     ) -> asyncio.Transport:
-        tls_protocol = self._make_tls_protocol(protocol, waiter, tls)
+        tls_protocol = self._tls_protocol(protocol, waiter, tls)
         self._make_socket_transport(sock, tls_protocol, server=server, context=context)
-        transport: asyncio.Transport = tls_protocol._app_transport
+        transport = tls_protocol._app_transport
+        assert transport is not None
         return transport
 
     def _accept_tls(
@@ -136,7 +170,7 @@ class TlsMixin(LoopBase):
                 failure["transport"] = transport
             self.call_exception_handler(failure)
 
-    async def start_tls(  # type: ignore[override]
+    async def start_tls(
         self,
         transport: Any,
         protocol: asyncio.BaseProtocol,
@@ -156,8 +190,7 @@ class TlsMixin(LoopBase):
             raise RuntimeError("Python ssl module is not available")
         if not isinstance(sslcontext, ssl.SSLContext):
             raise TypeError(
-                "sslcontext is expected to be an instance of ssl.SSLContext, "
-                f"got {sslcontext!r}"
+                f"sslcontext is expected to be an instance of ssl.SSLContext, got {sslcontext!r}"
             )
         if not getattr(transport, "_start_tls_compatible", False):
             raise TypeError(f"transport {transport!r} is not supported by start_tls()")
@@ -166,7 +199,9 @@ class TlsMixin(LoopBase):
         tls = TlsSettings(
             sslcontext, server_side, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
         )
-        tls_protocol = self._make_tls_protocol(protocol, waiter, tls, call_connection_made=False)
+        tls_protocol = self._tls_protocol(protocol, waiter, tls, call_connection_made=False)
+        upgraded = tls_protocol._app_transport
+        assert upgraded is not None
         # Nothing may arrive before connection_made().
         transport.pause_reading()
         if server_side:
@@ -182,5 +217,4 @@ class TlsMixin(LoopBase):
             resume.cancel()
             waiter = None  # Its exception refers to us.
             raise
-        upgraded: asyncio.Transport = tls_protocol._app_transport
         return upgraded
