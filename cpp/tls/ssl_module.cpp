@@ -21,7 +21,9 @@ SslModule import_all() {
 }  // namespace
 
 const SslModule& ssl_module() {
-  static const SslModule module = import_all();
+  // No C++ initialisation of a static: its lock and the GIL could wait for each other.
+  static SslModule module{};
+  if (module.object_type == nullptr) module = import_all();
   return module;
 }
 

@@ -95,7 +95,6 @@ void TlsProtocol::connection_made(PyObject* transport) {
 
 void TlsProtocol::connection_lost(PyObject* exception) {
   backlog_.clear();
-  backlog_size_ = 0;
   encrypted_.clear();
   encrypted_size_ = 0;
   const Ref dropped = engine_.take_outgoing();

@@ -4,14 +4,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
+#include "cpython/buffer_view.h"
 #include "cpython/ref.h"
 #include "loop/loop.h"
 #include "tls/lower_transport.h"
 #include "tls/ssl_engine.h"
 #include "transports/native_protocol.h"
+#include "transports/outgoing.h"
 #include "transports/water_marks.h"
 
 namespace cxxloop {
@@ -134,20 +135,16 @@ class TlsProtocol final : public NativeProtocol {
 
   // Outgoing
   bool refuses_writing();
-  void append(PyObject* data, const char* bytes, std::size_t length, std::size_t offset);
+  void keep(PyObject* data, const BufferView& view, std::size_t offset);
   std::size_t encrypt(const char* data, std::size_t length);
   void encrypt_backlog();
   void write_failed(py::error_already_set& error);
   void do_write();
   void take_outgoing();
+  void send_outgoing();
   void process_outgoing();
   void control_app_writing();
   void call_app(PyObject* method, const char* failure);
-
-  struct Piece {
-    Ref bytes;
-    std::size_t offset;
-  };
 
   PyObject* self_;  // borrowed: we are a part of it
   Loop* loop_;      // kept alive by loop_object_
@@ -165,8 +162,7 @@ class TlsProtocol final : public NativeProtocol {
   LowerTransport lower_;
   SslEngine engine_;
 
-  std::deque<Piece> backlog_;  // plaintext that isn't encrypted yet
-  std::size_t backlog_size_ = 0;
+  Outgoing backlog_;            // plaintext that isn't encrypted yet
   std::vector<Ref> encrypted_;  // what the transport below doesn't take yet
   std::size_t encrypted_size_ = 0;
   std::size_t untaken_ = 0;      // plaintext whose ciphertext is still in the engine

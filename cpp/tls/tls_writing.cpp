@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cpython/buffer_view.h"
 #include "cpython/errors.h"
 #include "cpython/names.h"
 #include "cpython/stdlib.h"
@@ -11,24 +12,11 @@ namespace cxxloop {
 
 namespace {
 
-// Ciphertext is taken out of the engine after this much: its buffers never shrink.
+// Ciphertext is sent after this much: the engine's buffers never shrink, and the kernel copies what
+// is still in the processor's cache.
 constexpr std::size_t kTakeAfter = 64 * 1024;
 
 constexpr Py_ssize_t kLogThresholdForLostWrites = 5;
-
-class BufferView {
- public:
-  explicit BufferView(PyObject* object) { check(PyObject_GetBuffer(object, &view_, PyBUF_SIMPLE)); }
-  ~BufferView() { PyBuffer_Release(&view_); }
-  BufferView(const BufferView&) = delete;
-  BufferView& operator=(const BufferView&) = delete;
-
-  [[nodiscard]] const char* data() const { return static_cast<const char*>(view_.buf); }
-  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(view_.len); }
-
- private:
-  Py_buffer view_{};
-};
 
 }  // namespace
 
@@ -47,13 +35,13 @@ void TlsProtocol::write(PyObject* data) {
   if (refuses_writing()) return;
   const BufferView view(data);
   if (state_ != State::kWrapped || !backlog_.empty()) {
-    append(data, view.data(), view.size(), 0);
+    keep(data, view, 0);
     if (state_ == State::kWrapped) encrypt_backlog();
     return;
   }
   try {
     const std::size_t done = encrypt(view.data(), view.size());
-    append(data, view.data(), view.size(), done);
+    keep(data, view, done);
     process_outgoing();
   } catch (py::error_already_set& error) {
     write_failed(error);
@@ -72,25 +60,13 @@ void TlsProtocol::writelines(PyObject* list) {
   if (state_ == State::kWrapped) encrypt_backlog();
 }
 
-void TlsProtocol::append_to_backlog(PyObject* data) {
-  const BufferView view(data);
-  append(data, view.data(), view.size(), 0);
+// Keeps what follows `offset` until it can be encrypted.
+void TlsProtocol::keep(PyObject* data, const BufferView& view, std::size_t offset) {
+  if (offset == view.size()) return;
+  if (!backlog_.append(data, view.data(), view.size(), offset)) throw py::error_already_set();
 }
 
-// Keeps what follows `offset` until it can be encrypted: bytes objects as they are, of what could
-// change a copy.
-void TlsProtocol::append(PyObject* data, const char* bytes, std::size_t length,
-                         std::size_t offset) {
-  if (length == offset) return;
-  const std::size_t rest = length - offset;
-  if (PyBytes_CheckExact(data)) {
-    backlog_.push_back({borrow(data), offset});
-  } else {
-    const auto size = static_cast<Py_ssize_t>(rest);
-    backlog_.push_back({steal(PyBytes_FromStringAndSize(bytes + offset, size)), 0});
-  }
-  backlog_size_ += rest;
-}
+void TlsProtocol::append_to_backlog(PyObject* data) { keep(data, BufferView(data), 0); }
 
 void TlsProtocol::encrypt_backlog() {
   try {
@@ -114,21 +90,18 @@ std::size_t TlsProtocol::encrypt(const char* data, std::size_t length) {
     if (engine_.write(data + done, length - done, &count) == SslEngine::Outcome::kAgain) break;
     done += count;
     untaken_ += count;
-    if (untaken_ >= kTakeAfter) take_outgoing();
+    if (untaken_ >= kTakeAfter) send_outgoing();
   }
   return done;
 }
 
 void TlsProtocol::do_write() {
   while (!backlog_.empty()) {
-    Piece& piece = backlog_.front();
-    const auto size = static_cast<std::size_t>(PyBytes_GET_SIZE(piece.bytes.ptr()));
-    const std::size_t count =
-        encrypt(PyBytes_AS_STRING(piece.bytes.ptr()) + piece.offset, size - piece.offset);
-    piece.offset += count;
-    backlog_size_ -= count;
-    if (piece.offset < size) break;
-    backlog_.pop_front();
+    iovec first{};
+    backlog_.gather(&first, 1);
+    const std::size_t done = encrypt(static_cast<const char*>(first.iov_base), first.iov_len);
+    backlog_.consume(done);
+    if (done < first.iov_len) break;
   }
   process_outgoing();
 }
@@ -143,6 +116,11 @@ void TlsProtocol::take_outgoing() {
 }
 
 void TlsProtocol::process_outgoing() {
+  send_outgoing();
+  control_app_writing();
+}
+
+void TlsProtocol::send_outgoing() {
   take_outgoing();
   if (!lower_writing_paused_ && !encrypted_.empty() && lower_) {
     const std::vector<Ref> pieces = std::move(encrypted_);
@@ -150,7 +128,6 @@ void TlsProtocol::process_outgoing() {
     encrypted_size_ = 0;
     lower_.write(pieces);
   }
-  control_app_writing();
 }
 
 void TlsProtocol::resume_writing() {
@@ -158,7 +135,7 @@ void TlsProtocol::resume_writing() {
   process_outgoing();
 }
 
-std::size_t TlsProtocol::write_buffer_size() const { return encrypted_size_ + backlog_size_; }
+std::size_t TlsProtocol::write_buffer_size() const { return encrypted_size_ + backlog_.size(); }
 
 void TlsProtocol::control_app_writing() {
   const std::size_t size = write_buffer_size();
