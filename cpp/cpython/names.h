@@ -70,6 +70,7 @@ namespace cxxloop {
   NAME(_force_close)             \
   NAME(_handle_signal)           \
   NAME(_io_refs)                 \
+  NAME(_log_accepted)            \
   NAME(_on_accept_exhausted)     \
   NAME(_report_callback_failure) \
   NAME(_report_slow_callback)    \

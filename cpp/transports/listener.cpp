@@ -72,6 +72,18 @@ bool Listener::on_readable() {
   return true;
 }
 
+// In debug mode, as asyncio. False: a Python error is set.
+bool Listener::log_accepted(int fd, const SocketAddress& peer) {
+  if (!loop_->debug()) return true;
+  const Ref number = py::reinterpret_steal<Ref>(PyLong_FromLong(fd));
+  const Ref address = py::reinterpret_steal<Ref>(peer.to_python());
+  if (!number || !address) return false;
+  const Ref result = py::reinterpret_steal<Ref>(
+      PyObject_CallMethodObjArgs(loop_->self(), names._log_accepted, number.ptr(),
+                                 parts_.sock.ptr(), parts_.server.ptr(), address.ptr(), nullptr));
+  return static_cast<bool>(result);
+}
+
 bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t size) {
   CapturedContext context = context_;
   Ref own_context;
@@ -83,6 +95,11 @@ bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t siz
   if (context.context == nullptr || !loop_->contexts().enter(context)) {
     ::close(fd);
     return loop_->report("Error on transport creation for incoming connection", nullptr, nullptr);
+  }
+  SocketAddress peer(address, size);
+  if (!log_accepted(fd, peer)) {
+    ::close(fd);
+    return creation_failed(nullptr);
   }
   if (!parts_.tls.is_none()) return accept_tls(fd);
   const Ref protocol =
@@ -97,7 +114,7 @@ bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t siz
     parts.protocol = protocol.ptr();
     parts.server = parts_.server.is_none() ? nullptr : parts_.server.ptr();
     parts.context = own_context.ptr();
-    transport = StreamTransport::make(parts, SocketAddress(address, size));
+    transport = StreamTransport::make(parts, std::move(peer));
   }
   if (transport == nullptr) {
     ::close(fd);

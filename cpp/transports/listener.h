@@ -7,6 +7,7 @@
 #include "cpython/ref.h"
 #include "loop/event_target.h"
 #include "loop/loop.h"
+#include "transports/socket_address.h"
 
 namespace cxxloop {
 
@@ -42,6 +43,7 @@ class Listener final : public EventTarget {
  private:
   bool accept_one(int fd, const sockaddr_storage& address, socklen_t size);
   bool accept_tls(int fd);
+  bool log_accepted(int fd, const SocketAddress& peer);
   bool creation_failed(PyObject* protocol);
   bool accept_failed(int error);
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import re
+import socket
 import sys
 import threading
 import time
@@ -307,3 +308,35 @@ def test_stopping_and_running_again_keeps_the_mode(any_loop: Loop) -> None:
     for _ in range(3):
         run_once(any_loop)
         assert any_loop.get_debug() is True
+
+
+class ClosesAtOnce(asyncio.Protocol):
+    def __init__(self, closed: asyncio.Event) -> None:
+        self.closed = closed
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
+
+
+def test_new_connection_is_logged_with_its_server(
+    any_loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> str:
+        closed = asyncio.Event()
+        server = await any_loop.create_server(lambda: ClosesAtOnce(closed), "127.0.0.1", 0)
+        with socket.create_connection(server.sockets[0].getsockname()) as client:
+            await closed.wait()
+            start = f"{server!r} got a new connection from {client.getsockname()!r}: <socket.socket"
+        server.close()
+        await server.wait_closed()
+        return start
+
+    any_loop.set_debug(True)
+    with caplog.at_level(logging.DEBUG, logger="asyncio"):
+        start = run(any_loop, main())
+    # The text as it was written: the server and the socket are closed by now.
+    assert caplog.text.count("got a new connection") == 1
+    assert start in caplog.text

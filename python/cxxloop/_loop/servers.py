@@ -280,6 +280,16 @@ class ServersMixin(LoopBase):
         self._unlisten(sock)
         sock.close()
 
+    def _log_accepted(
+        self, fd: int, listener: socket.socket, server: Server | None, address: Any
+    ) -> None:
+        """Called by the native loop in debug mode, before anything is made of a connection."""
+        sock = socket.socket(listener.family, listener.type, listener.proto, fileno=fd)
+        try:
+            logger.debug("%r got a new connection from %r: %r", server, address, sock)
+        finally:
+            sock.detach()
+
     def _on_accept_exhausted(
         self,
         protocol_factory: _ProtocolFactory,
