@@ -21,6 +21,7 @@ class DatagramRecorder(asyncio.DatagramProtocol):
         self.transport: Any = None
         self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         self._changed = asyncio.Event()
+        self._awaited = 0
 
     @property
     def data(self) -> list[bytes]:
@@ -28,7 +29,9 @@ class DatagramRecorder(asyncio.DatagramProtocol):
 
     def note(self, call: str) -> None:
         self.calls.append(call)
-        self._changed.set()
+        # To be woken by each datagram would part those that arrive together.
+        if call != "datagram_received" or len(self.received) >= self._awaited:
+            self._changed.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -60,7 +63,9 @@ class DatagramRecorder(asyncio.DatagramProtocol):
             await self._changed.wait()
 
     async def until_received(self, count: int) -> None:
+        self._awaited = count
         await self.until(lambda self: len(self.received) >= count)
+        self._awaited = 0
 
 
 class DatagramEcho(DatagramRecorder):
