@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 else:
     LoopBase = object
 
+# Whether asyncio refuses all but SOCK_DGRAM; a patch release of each version has changed that.
+_UDP_ONLY = (
+    "A UDP Socket was expected, got "
+    in asyncio.BaseEventLoop.create_datagram_endpoint.__code__.co_consts
+)
+
 _ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 # (family, protocol), (local address, remote address)
@@ -49,6 +55,8 @@ def _unix_attempts(
 
 
 def _check_datagram_socket(sock: Any, modifiers: dict[str, Any]) -> None:
+    if _UDP_ONLY and sock.type != socket.SOCK_DGRAM:
+        raise ValueError(f"A UDP Socket was expected, got {sock!r}")
     if sock.type == socket.SOCK_STREAM:
         raise ValueError(f"A datagram socket was expected, got {sock!r}")
     if any(modifiers.values()):
