@@ -66,12 +66,17 @@ def serve(row: Network, loop_name: str, path: str) -> None:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(path)
         address = {"path": path}
+    elif row.load.family == "udp":
+        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        listener.bind(("127.0.0.1", 0))
+        address = {"port": str(listener.getsockname()[1])}
     else:
         # With its protocol named, as create_server() does: asyncio sets TCP_NODELAY only then.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.bind(("127.0.0.1", 0))
         address = {"port": str(listener.getsockname()[1])}
-    listener.listen(1024)
+    if listener.type == socket.SOCK_STREAM:
+        listener.listen(1024)
     listener.setblocking(False)
     loop = loops.new_loop(loop_name)
     asyncio.set_event_loop(loop)

@@ -27,14 +27,15 @@ class Load:
 
     A `request` given as bytes is sent as it is, a number stands for that many bytes that end
     in a newline. `response` is the number of bytes that answer one request. A request of
-    several `messages` counts as so many: they are pipelined.
+    several `messages` counts as so many: they are pipelined. With datagrams `connections` is how
+    many of them one client keeps under way.
     """
 
     connections: int
     request: int | bytes
     response: int
-    mode: Literal["steady", "connect", "idle"] = "steady"
-    family: Literal["tcp", "unix"] = "tcp"
+    mode: Literal["steady", "connect", "idle", "datagrams"] = "steady"
+    family: Literal["tcp", "unix", "udp"] = "tcp"
     echo: bool = True
     messages: int = 1
 
@@ -107,7 +108,7 @@ def network(
     pin_server: bool = True,
     longer: float = 1.0,
 ) -> Callable[[Serve], Serve]:
-    """Registers a coroutine function that starts a server on a listening socket."""
+    """Registers a coroutine function that starts a server on a listening, or bound, socket."""
     units = {
         "cpu_us": ("us CPU/req", False),
         "rate": ("req/s", True),

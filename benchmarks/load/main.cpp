@@ -7,6 +7,7 @@
 #include <deque>
 
 #include "connection.h"
+#include "datagrams.h"
 
 namespace load {
 
@@ -91,6 +92,8 @@ int main(int argc, char** argv) {
     load::run(options, true);
   } else if (options.mode == "idle") {
     load::idle(options);
+  } else if (options.mode == "datagrams") {
+    load::exchange_datagrams(options);
   } else {
     std::fprintf(stderr, "unknown mode %s\n", options.mode.c_str());
     return 2;

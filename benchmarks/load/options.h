@@ -23,7 +23,7 @@ struct Options {
   std::string mode = "steady";
   std::string path;       // of a Unix socket; empty for TCP
   int port = 0;           // on 127.0.0.1
-  int connections = 1;    // each with one request outstanding
+  int connections = 1;    // each with one request outstanding; or datagrams under way
   unsigned messages = 1;  // what one request counts as
   size_t request = 1024;
   size_t response = 1024;

@@ -9,6 +9,7 @@ void bind_handles(pybind11::module_& module);
 void bind_transports(pybind11::module_& module);
 void bind_tls_protocol(pybind11::module_& module);
 void bind_tls_transport(pybind11::module_& module);
+void bind_datagram_transport(pybind11::module_& module);
 void bind_socket_operations(pybind11::module_& module);
 void bind_loop(pybind11::module_& module);
 

@@ -5,6 +5,7 @@
 #include "dns/address_literal.h"
 #include "loop/loop.h"
 #include "tls/tls_protocol.h"
+#include "transports/datagram_transport.h"
 #include "transports/listener.h"
 #include "transports/stream_transport.h"
 
@@ -140,6 +141,8 @@ void bind_transport_factories(py::class_<Loop>& type) {
           py::arg("protocol_factory"), py::arg("sock"), py::arg("server"), py::arg("backlog"),
           py::arg("context") = py::none(), py::arg("tls") = py::none())
       .def("_unlisten", &stop_listening, py::arg("sock"))
+      .def("_serve_datagrams", &make_datagram_transport, py::arg("sock"), py::arg("protocol"),
+           py::arg("target"), py::arg("waiter"), py::arg("extra"), py::arg("shared"))
       .def(
           "_make_tls_protocol",
           [](Loop& loop, py::object protocol, py::object waiter, py::object context,

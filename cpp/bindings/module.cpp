@@ -31,6 +31,7 @@ PYBIND11_MODULE(_registrations, module) {
   cxxloop::bind_transports(module);
   cxxloop::bind_tls_protocol(module);
   cxxloop::bind_tls_transport(module);
+  cxxloop::bind_datagram_transport(module);
   cxxloop::bind_socket_operations(module);
   cxxloop::bind_loop(module);
   module.def(

@@ -19,10 +19,12 @@ namespace cxxloop {
   NAME(compression)              \
   NAME(context)                  \
   NAME(data_received)            \
+  NAME(datagram_received)        \
   NAME(delay)                    \
   NAME(do_handshake)             \
   NAME(done)                     \
   NAME(eof_received)             \
+  NAME(error_received)           \
   NAME(exception)                \
   NAME(fd)                       \
   NAME(fileno)                   \
@@ -46,6 +48,7 @@ namespace cxxloop {
   NAME(read)                     \
   NAME(resume_reading)           \
   NAME(resume_writing)           \
+  NAME(sendto)                   \
   NAME(set_exception)            \
   NAME(set_result)               \
   NAME(socket)                   \
@@ -72,8 +75,10 @@ namespace cxxloop {
   NAME(_io_refs)                 \
   NAME(_log_accepted)            \
   NAME(_on_accept_exhausted)     \
+  NAME(_read_ready)              \
   NAME(_report_callback_failure) \
   NAME(_report_slow_callback)    \
+  NAME(_sendto_ready)            \
   NAME(_set_running_loop)        \
   NAME(_sock_recv)               \
   NAME(_sock_recv_into)          \

@@ -324,6 +324,17 @@ void Loop::flush_later(EventTarget* target) {
   Py_INCREF(target->owner());
 }
 
+void Loop::defer_reading(EventTarget* target) {
+  if (target->readable_queued) return;
+  target->readable_queued = true;
+  ready_.push(target, Ready::kReadable);
+}
+
+bool Loop::end_callback() {
+  ++serial_;
+  return flushes_.empty() || flush();
+}
+
 // Failures
 
 bool Loop::report(const char* message, PyObject* key, PyObject* object, PyObject* protocol) {

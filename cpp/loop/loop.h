@@ -78,7 +78,11 @@ class Loop {
 
   // For native targets
   void defer(EventTarget* target) { ready_.push(target, Ready::kDeferred); }
+  // Queues a target that still has something to deliver, as if its descriptor were readable.
+  void defer_reading(EventTarget* target);
   void flush_later(EventTarget* target);  // only while in_batch()
+  // A target begins another callback within its event: what the last one gathered leaves first.
+  bool end_callback();
   // Whether a ready callback is running, and a number that differs for each.
   [[nodiscard]] bool in_batch() const { return in_batch_; }
   [[nodiscard]] std::uint64_t serial() const { return serial_; }
@@ -87,6 +91,9 @@ class Loop {
   // Room for one read; what it holds is gone with the next one.
   char* read_buffer();
   static constexpr std::size_t kReadBufferSize = 256 * 1024;
+  // The same for a batch of reads.
+  char* batch_buffer();
+  static constexpr std::size_t kBatchBufferSize = 2 * 1024 * 1024;
 
   // Tells the exception handler, in the words that asyncio uses, of the exception that is
   // set; `key` names what `object` is. False: an exception is set that leaves the loop.
@@ -150,6 +157,7 @@ class Loop {
   Futures futures_;
   std::vector<EventTarget*> flushes_;  // owns a reference to each owner
   std::unique_ptr<char[]> read_buffer_;
+  std::unique_ptr<char[]> batch_buffer_;
 
   Handle* current_handle_ = nullptr;  // debug mode: the one that runs; borrowed
   unsigned long thread_id_ = 0;

@@ -160,4 +160,10 @@ char* Loop::read_buffer() {
   return read_buffer_.get();
 }
 
+char* Loop::batch_buffer() {
+  // Memory that no read has touched is not there yet.
+  if (!batch_buffer_) batch_buffer_ = std::make_unique_for_overwrite<char[]>(kBatchBufferSize);
+  return batch_buffer_.get();
+}
+
 }  // namespace cxxloop

@@ -25,6 +25,7 @@ MIXINS = {
 
 MODULES = (
     *MIXINS,
+    "test_base_events",
     "test_context",
     "test_eager_task_factory",
     "test_free_threading",
@@ -48,7 +49,13 @@ MODULES = (
 )
 
 # Modules in which only some classes ask for a loop; the others test asyncio's own one.
-ONLY_CLASSES = {"test_unix_events": {"TestFork", "TestFunctional"}}
+ONLY_CLASSES = {
+    "test_base_events": {"BaseEventLoopWithSelectorTests"},
+    "test_unix_events": {"TestFork", "TestFunctional"},
+}
+
+# Classes that test asyncio's own loop, but for the tests whose names begin so.
+ONLY_TESTS = {"BaseEventLoopWithSelectorTests": "test_create_datagram_endpoint_"}
 
 NAME_OF_OURS = "AnyLoop"
 
@@ -68,11 +75,18 @@ def case_classes(module_name: str) -> Iterator[type[unittest.TestCase]]:
         if value.__module__ != module.__name__ or (mixin and issubclass(value, mixin)):
             continue
         if name in ONLY_CLASSES.get(module_name, {name}) and has_tests(value):
-            yield value
+            yield with_only(value, ONLY_TESTS[name]) if name in ONLY_TESTS else value
 
 
 def has_tests(kind: type[unittest.TestCase]) -> bool:
     return bool(unittest.TestLoader().getTestCaseNames(kind))
+
+
+def with_only(kind: type[unittest.TestCase], prefix: str) -> type[unittest.TestCase]:
+    """The class without the tests whose names begin with something else."""
+    names = unittest.TestLoader().getTestCaseNames(kind)
+    hidden = {name: None for name in names if not name.startswith(prefix)}
+    return type(kind.__name__, (kind,), {**hidden, "__module__": kind.__module__})
 
 
 def class_for_any_loop(module_name: str, mixin: type) -> type[unittest.TestCase]:

@@ -6,6 +6,7 @@ import asyncio
 
 from cxxloop import _core
 from cxxloop._loop.clients import ClientsMixin
+from cxxloop._loop.datagrams import DatagramsMixin
 from cxxloop._loop.executors import ExecutorsMixin
 from cxxloop._loop.failures import FailuresMixin
 from cxxloop._loop.lifecycle import LifecycleMixin
@@ -29,6 +30,7 @@ class Loop(  # type: ignore[misc]  # typeshed binds the arguments of callbacks
     SignalsMixin,
     SocketsMixin,
     ClientsMixin,
+    DatagramsMixin,
     UnixServersMixin,
     ServersMixin,
     TlsMixin,

@@ -19,6 +19,7 @@ from cxxloop._arguments import (
     check_ssl_socket,
     check_ssl_timeouts,
     check_stream_socket,
+    set_reuse_port,
 )
 from cxxloop._server import Server
 from cxxloop._tls import TlsSettings
@@ -33,17 +34,6 @@ _ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 _ACCEPT_RETRY_DELAY = 1  # seconds, as asyncio.constants
 _SKIPS_UNAVAILABLE_ADDRESSES = sys.version_info >= (3, 13)
 _REUSE_PORT_FOR_INET_ONLY = sys.version_info >= (3, 14)
-
-
-def _set_reuse_port(sock: socket.socket) -> None:
-    if not hasattr(socket, "SO_REUSEPORT"):
-        raise ValueError("reuse_port not supported by socket module")
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    except OSError:
-        raise ValueError(
-            "reuse_port not supported by socket module, SO_REUSEPORT defined but not implemented."
-        ) from None
 
 
 def _hosts(host: Any) -> Iterable[Any]:
@@ -90,7 +80,7 @@ class ServersMixin(LoopBase):
             if reuse_port and (
                 not _REUSE_PORT_FOR_INET_ONLY or family in (socket.AF_INET, socket.AF_INET6)
             ):
-                _set_reuse_port(sock)
+                set_reuse_port(sock)
             if keep_alive:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
             if family == socket.AF_INET6:
