@@ -235,8 +235,9 @@ int free_descriptor_of(Loop& loop, PyObject* file) {
   return -1;
 }
 
+// The public methods refuse the descriptors of transports; the others return the handle.
 PyObject* add_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
-                      PyObject* keywords, FdWatchers::Direction direction, bool return_handle) {
+                      PyObject* keywords, FdWatchers::Direction direction, bool is_public) {
   const char* const method = direction == FdWatchers::kReader ? "add_reader" : "add_writer";
   return guarded([&]() -> PyObject* {
     PyObject* file = nullptr;
@@ -248,11 +249,11 @@ PyObject* add_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
       return nullptr;
     }
     Loop& loop = Loop::of(self);
-    const int fd = free_descriptor_of(loop, file);
+    const int fd = is_public ? free_descriptor_of(loop, file) : descriptor_of(file);
     if (fd < 0 || !loop.check_closed()) return nullptr;
     PyObject* handle = nullptr;
     if (!loop.watch(fd, direction, call, &handle)) return nullptr;
-    if (return_handle) return handle;
+    if (!is_public) return handle;
     Py_DECREF(handle);
     Py_RETURN_NONE;
   });
@@ -296,10 +297,10 @@ PyObject* remove_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t 
   });
 }
 
-template <FdWatchers::Direction direction, bool return_handle>
+template <FdWatchers::Direction direction, bool is_public>
 PyObject* add_method_of(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
                         PyObject* keywords) {
-  return add_watcher(self, arguments, count, keywords, direction, return_handle);
+  return add_watcher(self, arguments, count, keywords, direction, is_public);
 }
 
 template <FdWatchers::Direction direction, bool check_transport>
@@ -386,18 +387,18 @@ PyMethodDef fast_methods[] = {
     {"create_task", function(create_task), kKeywords,
      "create_task($self, coro, **kwargs)\n--\n\n"
      "Schedule a coroutine; return its asyncio.Task, or what the task factory returns."},
-    {"add_reader", function(add_method_of<FdWatchers::kReader, false>), kKeywords,
+    {"add_reader", function(add_method_of<FdWatchers::kReader, true>), kKeywords,
      "add_reader($self, fd, callback, *args)\n--\n\n"
      "Call callback(*args) whenever `fd` is readable."},
-    {"add_writer", function(add_method_of<FdWatchers::kWriter, false>), kKeywords,
+    {"add_writer", function(add_method_of<FdWatchers::kWriter, true>), kKeywords,
      "add_writer($self, fd, callback, *args)\n--\n\n"
      "Call callback(*args) whenever `fd` is writable."},
     {"remove_reader", function(remove_method_of<FdWatchers::kReader, true>), kKeywords,
      "remove_reader($self, fd)\n--\n\nStop watching; return whether `fd` had a reader."},
     {"remove_writer", function(remove_method_of<FdWatchers::kWriter, true>), kKeywords,
      "remove_writer($self, fd)\n--\n\nStop watching; return whether `fd` had a writer."},
-    {"_add_reader", function(add_method_of<FdWatchers::kReader, true>), kKeywords, nullptr},
-    {"_add_writer", function(add_method_of<FdWatchers::kWriter, true>), kKeywords, nullptr},
+    {"_add_reader", function(add_method_of<FdWatchers::kReader, false>), kKeywords, nullptr},
+    {"_add_writer", function(add_method_of<FdWatchers::kWriter, false>), kKeywords, nullptr},
     {"_remove_reader", function(remove_method_of<FdWatchers::kReader, false>), kKeywords, nullptr},
     {"_remove_writer", function(remove_method_of<FdWatchers::kWriter, false>), kKeywords, nullptr},
     {"sock_recv", function(sock_recv), kKeywords,
