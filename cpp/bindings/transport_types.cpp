@@ -306,10 +306,8 @@ PyTypeObject* bind_stream_transport(py::module_& module) {
                    slots};
   Ref type = steal(PyType_FromModuleAndSpec(module.ptr(), &spec, stdlib.transport_type));
   type.attr("_start_tls_compatible") = true;
-  const Ref constants = steal(PyImport_ImportModule("asyncio.constants"));
-  const Ref modes = steal(PyObject_GetAttrString(constants.ptr(), "_SendfileMode"));
-  const Ref mode = steal(PyObject_GetAttrString(modes.ptr(), "TRY_NATIVE"));
-  check(PyObject_SetAttrString(type.ptr(), "_sendfile_compatible", mode.ptr()));
+  const py::object sendfile_modes = py::module_::import("asyncio.constants").attr("_SendfileMode");
+  type.attr("_sendfile_compatible") = sendfile_modes.attr("TRY_NATIVE");
   module.add_object("StreamTransport", type);
   return reinterpret_cast<PyTypeObject*>(type.release().ptr());
 }

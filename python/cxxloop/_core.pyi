@@ -285,6 +285,7 @@ class SSLProtocol(asyncio.BufferedProtocol):
 @final
 class SSLTransport(asyncio.Transport):
     _start_tls_compatible: bool
+    _sendfile_compatible: Any
     @property
     def _loop(self) -> Any: ...
     @property
