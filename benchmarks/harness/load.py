@@ -73,7 +73,7 @@ class LoadGenerator:
             command += [f"--{name}", str(getattr(load, name))]
         for name in ("warmup", "seconds", "count"):
             command += [f"--{name}", str(getattr(duration, name))]
-        command += ["--echo", str(int(load.echo))]
+        command += ["--echo", str(int(load.echo)), "--tls", str(int(load.tls))]
         if isinstance(load.request, bytes):
             message = Path(self.directory.name) / "request"
             message.write_bytes(load.request)
@@ -90,4 +90,6 @@ class LoadGenerator:
         if ended.returncode:
             raise LoadFailedError(ended.stderr.strip() or f"ended with {ended.returncode}")
         report: dict[str, float] = json.loads(ended.stdout)
+        if "rate" in report:
+            report["mib"] = report["rate"] * load.response / 2**20
         return report

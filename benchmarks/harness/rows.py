@@ -27,8 +27,9 @@ class Load:
 
     A `request` given as bytes is sent as it is, a number stands for that many bytes that end
     in a newline. `response` is the number of bytes that answer one request. A request of
-    several `messages` counts as so many: they are pipelined. With datagrams `connections` is how
-    many of them one client keeps under way.
+    several `messages` counts as so many: they are pipelined. A response of 0 bytes is as long
+    as its HTTP head says. With datagrams `connections` is how many of them one client keeps
+    under way.
     """
 
     connections: int
@@ -38,6 +39,7 @@ class Load:
     family: Literal["tcp", "unix", "udp"] = "tcp"
     echo: bool = True
     messages: int = 1
+    tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def network(
     units = {
         "cpu_us": ("us CPU/req", False),
         "rate": ("req/s", True),
+        "mib": ("MiB/s", True),
         "bytes_per_connection": ("B/conn", False),
     }
     unit, more_is_better = units[figure]

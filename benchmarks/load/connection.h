@@ -13,6 +13,7 @@
 
 #include "meter.h"
 #include "options.h"
+#include "tls.h"
 
 namespace load {
 
@@ -27,10 +28,13 @@ class Connection {
   // connections that linger never use up the ports.
   void open() {
     fd_ = options_.path.empty() ? open_tcp() : open_unix();
+    if (options_.tls) session_ = tls.open(fd_);
     begin();
   }
 
   void close() {
+    if (session_ != nullptr) tls.forget(session_);
+    session_ = nullptr;
     check(::close(fd_) == 0, "close");
     fd_ = -1;
   }
@@ -58,11 +62,8 @@ class Connection {
     const size_t left = options_.message.size() - sent_;
     if (left == 0) return false;
     const char* from = options_.message.data() + sent_;
-    const ssize_t n = send(fd_, from, left, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n < 0) {
-      check(errno == EAGAIN || errno == ENOTCONN, "send");
-      return false;
-    }
+    const ssize_t n = send_now(from, left);
+    if (n < 0) return false;
     sent_ += static_cast<size_t>(n);
     return static_cast<size_t>(n) == left;
   }
@@ -96,13 +97,25 @@ class Connection {
     return fd;
   }
 
+  // Both return -1 when that would block.
+  ssize_t send_now(const char* from, size_t size) {
+    if (session_ != nullptr) return tls.send(session_, from, size);
+    const ssize_t n = send(fd_, from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    check(n >= 0 || errno == EAGAIN || errno == ENOTCONN, "send");
+    return n;
+  }
+
+  ssize_t receive_now(std::vector<char>& buffer) {
+    if (session_ != nullptr) return tls.receive(session_, buffer.data(), buffer.size());
+    const ssize_t n = recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    check(n >= 0 || errno == EAGAIN || errno == ENOTCONN, "recv");
+    return n;
+  }
+
   ssize_t receive_some(std::vector<char>& buffer, bool verify) {
     if (sent_ == 0 || received_ == options_.response) return -1;
-    const ssize_t n = recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (n < 0) {
-      check(errno == EAGAIN || errno == ENOTCONN, "recv");
-      return -1;
-    }
+    const ssize_t n = receive_now(buffer);
+    if (n < 0) return -1;
     const size_t size = static_cast<size_t>(n);
     const bool expected = n > 0 && received_ + size <= options_.response;
     const bool same =
@@ -118,6 +131,7 @@ class Connection {
 
   const Options& options_;
   int fd_ = -1;
+  Tls::Session* session_ = nullptr;
   size_t sent_ = 0;
   size_t received_ = 0;
   double began_at_ = 0.0;

@@ -8,6 +8,7 @@
 
 #include "connection.h"
 #include "datagrams.h"
+#include "http.h"
 
 namespace load {
 
@@ -84,8 +85,9 @@ void idle(const Options& options) {
 }  // namespace load
 
 int main(int argc, char** argv) {
-  const load::Options options = load::Options::parse(argc, argv);
+  load::Options options = load::Options::parse(argc, argv);
   load::pin(options.cpu);
+  if (options.response == 0) load::learn_response(options);
   if (options.mode == "steady") {
     load::run(options, false);
   } else if (options.mode == "connect") {

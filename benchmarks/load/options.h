@@ -26,9 +26,10 @@ struct Options {
   int connections = 1;    // each with one request outstanding; or datagrams under way
   unsigned messages = 1;  // what one request counts as
   size_t request = 1024;
-  size_t response = 1024;
+  size_t response = 1024;    // 0: what the first HTTP response has
   std::string request_file;  // the request's bytes instead of its size
   bool echo = false;         // the response must equal the request
+  bool tls = false;          // with whatever certificate
   double warmup = 0.2;
   double seconds = 1.0;
   uint64_t count = 0;  // stop after so many requests instead
@@ -63,6 +64,8 @@ inline bool Options::set(const std::string& name, const char* value) {
     request_file = value;
   } else if (name == "--echo") {
     echo = std::atoi(value) != 0;
+  } else if (name == "--tls") {
+    tls = std::atoi(value) != 0;
   } else if (name == "--warmup") {
     warmup = std::atof(value);
   } else if (name == "--seconds") {

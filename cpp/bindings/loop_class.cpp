@@ -121,9 +121,7 @@ void bind_running(py::class_<Loop>& type) {
       .def_property_readonly("_wakeup_fd", &wakeup_fd)
       .def_property_readonly("_debug", &Loop::debug)
       .def_property_readonly("_current_handle", &current_handle)
-      .def("set_task_factory", &set_task_factory, py::arg("factory"),
-           "Set the callable that makes tasks, factory(loop, coro, **kwargs), or None.")
-      .def("get_task_factory", &get_task_factory, "Return the task factory, or None.")
+      .def("_set_task_factory", &set_task_factory)
       .def_property_readonly("_task_factory", &get_task_factory);
 }
 

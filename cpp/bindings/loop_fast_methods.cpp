@@ -1,4 +1,5 @@
 #include <array>
+#include <vector>
 
 #include "bindings/bindings.h"
 #include "cpython/errors.h"
@@ -155,9 +156,11 @@ PyObject* create_task_by_factory(PyObject* self, PyObject* coro, PyObject* const
                                     nullptr);
 }
 
-// Python 3.14 and newer hand every keyword on to the task; before, there are two.
+// From 3.13.3 on create_task() hands every keyword on to the task; before, there are two.
+bool takes_any_keyword() { return Py_Version >= 0x030D0300; }
+
 bool check_task_keywords(PyObject* keywords) {
-#if PY_VERSION_HEX < 0x030D0300
+  if (takes_any_keyword()) return true;
   const Py_ssize_t count = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* const keyword = PyTuple_GET_ITEM(keywords, i);
@@ -169,20 +172,41 @@ bool check_task_keywords(PyObject* keywords) {
       return false;
     }
   }
-#else
-  static_cast<void>(keywords);
-#endif
   return true;
+}
+
+PyObject* create_task(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                      PyObject* keywords);
+
+// The coroutine was given as coro=…
+PyObject* create_task_by_keyword(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                                 PyObject* keywords) {
+  const Py_ssize_t keyword_count = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
+  Ref others = steal(PyList_New(0));
+  std::vector<PyObject*> values{nullptr};
+  for (Py_ssize_t i = 0; count == 0 && i < keyword_count; ++i) {
+    PyObject* const keyword = PyTuple_GET_ITEM(keywords, i);
+    if (PyUnicode_CompareWithASCIIString(keyword, "coro") == 0) {
+      values.front() = arguments[i];
+    } else {
+      check(PyList_Append(others.ptr(), keyword));
+      values.push_back(arguments[i]);
+    }
+  }
+  if (values.front() == nullptr) {
+    PyErr_Format(PyExc_TypeError,
+                 "Loop.create_task() takes exactly one positional argument (%zd given)", count);
+    return nullptr;
+  }
+  others = steal(PyList_AsTuple(others.ptr()));
+  return create_task(self, values.data(), 1, others.ptr());
 }
 
 PyObject* create_task(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
                       PyObject* keywords) {
   return guarded([&]() -> PyObject* {
-    if (count != 1) {
-      PyErr_Format(PyExc_TypeError,
-                   "Loop.create_task() takes exactly one positional argument (%zd given)", count);
-      return nullptr;
-    }
+    if (count != 1) [[unlikely]]
+      return create_task_by_keyword(self, arguments, count, keywords);
     Loop& loop = Loop::of(self);
     if (!loop.check_closed() || !check_task_keywords(keywords)) return nullptr;
     if (loop.task_factory) {
@@ -235,8 +259,9 @@ int free_descriptor_of(Loop& loop, PyObject* file) {
   return -1;
 }
 
+// The public methods refuse the descriptors of transports; the others return the handle.
 PyObject* add_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
-                      PyObject* keywords, FdWatchers::Direction direction, bool return_handle) {
+                      PyObject* keywords, FdWatchers::Direction direction, bool is_public) {
   const char* const method = direction == FdWatchers::kReader ? "add_reader" : "add_writer";
   return guarded([&]() -> PyObject* {
     PyObject* file = nullptr;
@@ -248,11 +273,11 @@ PyObject* add_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
       return nullptr;
     }
     Loop& loop = Loop::of(self);
-    const int fd = free_descriptor_of(loop, file);
+    const int fd = is_public ? free_descriptor_of(loop, file) : descriptor_of(file);
     if (fd < 0 || !loop.check_closed()) return nullptr;
     PyObject* handle = nullptr;
     if (!loop.watch(fd, direction, call, &handle)) return nullptr;
-    if (return_handle) return handle;
+    if (!is_public) return handle;
     Py_DECREF(handle);
     Py_RETURN_NONE;
   });
@@ -296,10 +321,10 @@ PyObject* remove_watcher(PyObject* self, PyObject* const* arguments, Py_ssize_t 
   });
 }
 
-template <FdWatchers::Direction direction, bool return_handle>
+template <FdWatchers::Direction direction, bool is_public>
 PyObject* add_method_of(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
                         PyObject* keywords) {
-  return add_watcher(self, arguments, count, keywords, direction, return_handle);
+  return add_watcher(self, arguments, count, keywords, direction, is_public);
 }
 
 template <FdWatchers::Direction direction, bool check_transport>
@@ -360,6 +385,13 @@ PyMethodDef time_method = {
 
 PyObject* time_descriptor = nullptr;
 
+const char* const kCreateTask =
+    "create_task($self, coro, **kwargs)\n--\n\n"
+    "Schedule a coroutine; return its asyncio.Task, or what the task factory returns.";
+const char* const kCreateTaskBefore =
+    "create_task($self, coro, *, name=None, context=None)\n--\n\n"
+    "Schedule a coroutine; return its asyncio.Task, or what the task factory returns.";
+
 PyMethodDef fast_methods[] = {
     {"call_soon", function(call_soon), kKeywords,
      "call_soon($self, callback, *args, context=None)\n--\n\n"
@@ -383,21 +415,19 @@ PyMethodDef fast_methods[] = {
      "get_debug($self, /)\n--\n\nReturn whether debug mode is on."},
     {"create_future", create_future, METH_NOARGS,
      "create_future($self, /)\n--\n\nReturn a new asyncio.Future of this loop."},
-    {"create_task", function(create_task), kKeywords,
-     "create_task($self, coro, **kwargs)\n--\n\n"
-     "Schedule a coroutine; return its asyncio.Task, or what the task factory returns."},
-    {"add_reader", function(add_method_of<FdWatchers::kReader, false>), kKeywords,
+    {"create_task", function(create_task), kKeywords, kCreateTask},
+    {"add_reader", function(add_method_of<FdWatchers::kReader, true>), kKeywords,
      "add_reader($self, fd, callback, *args)\n--\n\n"
      "Call callback(*args) whenever `fd` is readable."},
-    {"add_writer", function(add_method_of<FdWatchers::kWriter, false>), kKeywords,
+    {"add_writer", function(add_method_of<FdWatchers::kWriter, true>), kKeywords,
      "add_writer($self, fd, callback, *args)\n--\n\n"
      "Call callback(*args) whenever `fd` is writable."},
     {"remove_reader", function(remove_method_of<FdWatchers::kReader, true>), kKeywords,
      "remove_reader($self, fd)\n--\n\nStop watching; return whether `fd` had a reader."},
     {"remove_writer", function(remove_method_of<FdWatchers::kWriter, true>), kKeywords,
      "remove_writer($self, fd)\n--\n\nStop watching; return whether `fd` had a writer."},
-    {"_add_reader", function(add_method_of<FdWatchers::kReader, true>), kKeywords, nullptr},
-    {"_add_writer", function(add_method_of<FdWatchers::kWriter, true>), kKeywords, nullptr},
+    {"_add_reader", function(add_method_of<FdWatchers::kReader, false>), kKeywords, nullptr},
+    {"_add_writer", function(add_method_of<FdWatchers::kWriter, false>), kKeywords, nullptr},
     {"_remove_reader", function(remove_method_of<FdWatchers::kReader, false>), kKeywords, nullptr},
     {"_remove_writer", function(remove_method_of<FdWatchers::kWriter, false>), kKeywords, nullptr},
     {"sock_recv", function(sock_recv), kKeywords,
@@ -430,7 +460,10 @@ Loop& Loop::of(PyObject* self) {
 }
 
 void add_fast_methods(PyTypeObject* loop_type) {
-  for (PyMethodDef& method : fast_methods) add_method(loop_type, method);
+  for (PyMethodDef& method : fast_methods) {
+    if (method.ml_doc == kCreateTask && !takes_any_keyword()) method.ml_doc = kCreateTaskBefore;
+    add_method(loop_type, method);
+  }
   time_descriptor = add_method(loop_type, time_method).release().ptr();
 }
 

@@ -329,6 +329,8 @@ void bind_tls_transport(py::module_& module) {
                    slots};
   Ref type = steal(PyType_FromModuleAndSpec(module.ptr(), &spec, stdlib.transport_type));
   type.attr("_start_tls_compatible") = true;
+  const py::object sendfile_modes = py::module_::import("asyncio.constants").attr("_SendfileMode");
+  type.attr("_sendfile_compatible") = sendfile_modes.attr("FALLBACK");
   module.add_object("SSLTransport", type);
   tls_transport_type = reinterpret_cast<PyTypeObject*>(type.release().ptr());
 }

@@ -129,7 +129,7 @@ PyObject* make_empty_waiter(PyObject* self, PyObject* /*unused*/) {
 }
 
 PyObject* reset_empty_waiter(PyObject* self, PyObject* /*unused*/) {
-  as_transport(self)->reset_empty_waiter();
+  as_transport(self)->set_empty_waiter(Ref());
   Py_RETURN_NONE;
 }
 
@@ -207,6 +207,16 @@ PyObject* get_lost(PyObject* self, void* /*closure*/) {
   return PyLong_FromSsize_t(as_transport(self)->lost_count());
 }
 
+PyObject* get_empty_waiter(PyObject* self, void* /*closure*/) {
+  return new_or_none(as_transport(self)->empty_waiter());
+}
+
+int set_empty_waiter(PyObject* self, PyObject* waiter, void* /*closure*/) {
+  const bool absent = waiter == nullptr || waiter == Py_None;
+  as_transport(self)->set_empty_waiter(absent ? Ref() : borrow(waiter));
+  return 0;
+}
+
 template <bool (StreamTransport::*Question)() const>
 PyObject* get_bool(PyObject* self, void* /*closure*/) {
   return PyBool_FromLong((as_transport(self)->*Question)());
@@ -224,6 +234,7 @@ PyGetSetDef transport_attributes[] = {
     {"_paused", get_bool<&StreamTransport::paused>, nullptr, nullptr, nullptr},
     {"_eof", get_bool<&StreamTransport::eof_written>, nullptr, nullptr, nullptr},
     {"_protocol_paused", get_bool<&StreamTransport::protocol_paused>, nullptr, nullptr, nullptr},
+    {"_empty_waiter", get_empty_waiter, set_empty_waiter, nullptr, nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
@@ -295,6 +306,8 @@ PyTypeObject* bind_stream_transport(py::module_& module) {
                    slots};
   Ref type = steal(PyType_FromModuleAndSpec(module.ptr(), &spec, stdlib.transport_type));
   type.attr("_start_tls_compatible") = true;
+  const py::object sendfile_modes = py::module_::import("asyncio.constants").attr("_SendfileMode");
+  type.attr("_sendfile_compatible") = sendfile_modes.attr("TRY_NATIVE");
   module.add_object("StreamTransport", type);
   return reinterpret_cast<PyTypeObject*>(type.release().ptr());
 }

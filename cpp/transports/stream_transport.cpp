@@ -179,7 +179,7 @@ void StreamTransport::close_descriptor() {
   const int fd = fd_;
   if (loop_ != nullptr) {
     stop_watching_reading();
-    if (writing_) loop_->unwatch(fd, FdWatchers::kWriter);
+    loop_->unwatch(fd, FdWatchers::kWriter);  // We may do it ourselves, or sendfile.
     writing_ = false;
     if (loop_->transport(fd) == this) loop_->set_transport(fd, nullptr);
     loop_->expect_events();

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "cpython/context.h"
 #include "cpython/ref.h"
@@ -85,8 +86,10 @@ class StreamTransport final : public EventTarget {
   PyObject* python_socket();  // borrowed; null with an error set
   [[nodiscard]] int fd() const { return fd_; }
   PyObject* repr();
+  // While there is an empty waiter a file is being sent, and nothing can be written.
   PyObject* make_empty_waiter();
-  void reset_empty_waiter() { empty_waiter_ = Ref(); }
+  [[nodiscard]] PyObject* empty_waiter() const { return empty_waiter_.ptr(); }
+  void set_empty_waiter(Ref waiter) { empty_waiter_ = std::move(waiter); }
 
   bool hold_python_socket(PyObject* socket) { return socket_.hold(socket); }
   // Called by the garbage collector or the last reference while still open.
@@ -138,7 +141,7 @@ class StreamTransport final : public EventTarget {
   Ref server_;
   Ref waiter_;
   Ref extra_;         // a dict, once somebody asked
-  Ref empty_waiter_;  // sendfile waits for the queue to become empty
+  Ref empty_waiter_;  // sendfile waits for the queue to become empty, then for its end
   Ref lost_exception_;
   HeldSocket socket_;              // that was adopted, or made once somebody asked for it
   CapturedContext context_;        // of reading

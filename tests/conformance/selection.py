@@ -1,6 +1,6 @@
 """Which of CPython's test classes a loop takes part in, and how they get the loop to be tested.
 
-Most of them ask asyncio for a new loop; the four mixins below are made for loops of any kind and
+Most of them ask asyncio for a new loop; the mixins below are made for loops of any kind and
 want a subclass that says how one is created.
 """
 
@@ -17,6 +17,7 @@ PACKAGE = "test.test_asyncio"
 # Module: the mixin that is made for any loop.
 MIXINS = {
     "test_events": "EventLoopTestsMixin",
+    "test_sendfile": "SendfileTestsBase",
     "test_sock_lowlevel": "BaseSockTestsMixin",
     "test_server": "BaseStartServer",
     "test_buffered_proto": "BaseTestBufferedProtocol",

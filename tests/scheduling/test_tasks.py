@@ -60,6 +60,21 @@ def test_name_and_context_reach_the_task(any_loop: Loop) -> None:
     run(any_loop, main())
 
 
+def test_coroutine_can_be_given_by_keyword(any_loop: Loop) -> None:
+    async def main() -> None:
+        create_task: Any = any_loop.create_task
+        assert await create_task(coro=answer()) == 42
+        task = create_task(name="a name", coro=answer(), context=contextvars.copy_context())
+        assert task.get_name() == "a name"
+        assert await task == 42
+        with pytest.raises(TypeError):
+            create_task(name="a name")
+        with pytest.raises(TypeError):
+            create_task(answer, coro=answer)
+
+    run(any_loop, main())
+
+
 def test_name_of_any_type_becomes_text(any_loop: Loop) -> None:
     async def main() -> None:
         for name in (7, b"bytes", ("a", 1)):

@@ -104,3 +104,29 @@ async def drain_peer(loop: asyncio.AbstractEventLoop, peer: socket.socket) -> by
     while chunk := await loop.sock_recv(peer, 1 << 20):
         received += chunk
     return bytes(received)
+
+
+async def read_exactly(loop: asyncio.AbstractEventLoop, peer: socket.socket, size: int) -> bytes:
+    """The next `size` bytes that a peer gets; fewer at the end of the stream."""
+    received = bytearray()
+    while len(received) < size:
+        chunk = await loop.sock_recv(peer, min(size - len(received), 1 << 20))
+        if not chunk:
+            break
+        received += chunk
+    return bytes(received)
+
+
+async def tcp_peer(
+    loop: asyncio.AbstractEventLoop, host: str, protocol: asyncio.BaseProtocol
+) -> tuple[Any, socket.socket]:
+    """A TCP transport with `protocol`, and the plain non-blocking socket at its other end."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.bind((host, 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        transport, _ = await loop.create_connection(lambda: protocol, host, port)
+        peer, _ = listener.accept()
+    peer.setblocking(False)
+    return transport, peer

@@ -69,6 +69,7 @@ class SocketsMixin(LoopBase):
         """The result of sock.method(*args) once it doesn't block."""
         future = self.create_future()
         fd = sock.fileno()
+        self._ensure_fd_no_transport(fd)
         handle = self._add_reader(fd, _attempt, future, sock, method, args)
         try:
             return await future
@@ -81,6 +82,7 @@ class SocketsMixin(LoopBase):
         """The result of the future that callback(future, sock, *args) settles."""
         future = self.create_future()
         fd = sock.fileno()
+        self._ensure_fd_no_transport(fd)
         handle = self._add_writer(fd, callback, future, sock, *args)
         try:
             return await future

@@ -20,10 +20,21 @@ _TASKS_HAVE_SET_NAME = sys.version_info >= (3, 13)
 class TasksMixin(LoopBase):
     """What create_task() does with a task factory."""
 
+    def set_task_factory(self, factory: Any) -> None:
+        """Set the callable that makes tasks, factory(loop, coro, **kwargs), or None.
+
+        Raises TypeError for anything else. Stands in for asyncio's loop.set_task_factory().
+        """
+        self._set_task_factory(factory)
+
+    def get_task_factory(self) -> Any:
+        """Return the task factory, or None, as asyncio's loop.get_task_factory()."""
+        return self._task_factory
+
     def _create_task_by_factory(
         self, coro: Coroutine[Any, Any, Any], options: dict[str, Any]
     ) -> asyncio.Future[Any]:
-        factory: Any = self.get_task_factory()
+        factory: Any = self._task_factory
         if _FACTORY_GETS_ALL:
             made: asyncio.Future[Any] = factory(self, coro, **options)
             return made
