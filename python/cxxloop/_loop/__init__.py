@@ -11,6 +11,7 @@ from cxxloop._loop.executors import ExecutorsMixin
 from cxxloop._loop.failures import FailuresMixin
 from cxxloop._loop.lifecycle import LifecycleMixin
 from cxxloop._loop.names import NamesMixin
+from cxxloop._loop.pipes import PipesMixin
 from cxxloop._loop.servers import ServersMixin
 from cxxloop._loop.signals import SignalsMixin
 from cxxloop._loop.sockets import SocketsMixin
@@ -33,6 +34,7 @@ class Loop(  # type: ignore[misc]  # typeshed binds the arguments of callbacks
     DatagramsMixin,
     UnixServersMixin,
     ServersMixin,
+    PipesMixin,
     TlsMixin,
     _core.Loop,
     asyncio.AbstractEventLoop,
