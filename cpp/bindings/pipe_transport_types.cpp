@@ -44,6 +44,12 @@ PyObject* get_object(PyObject* self, void* /*closure*/) {
 }
 
 template <class Transport>
+int set_pipe(PyObject* self, PyObject* pipe, void* /*closure*/) {
+  as<Transport>(self)->set_pipe(pipe == Py_None ? nullptr : pipe);
+  return 0;
+}
+
+template <class Transport>
 PyObject* get_fileno(PyObject* self, void* /*closure*/) {
   return PyLong_FromLong(as<Transport>(self)->fd());
 }
@@ -102,7 +108,7 @@ PyMethodDef reader_methods[] = {
 
 PyGetSetDef reader_attributes[] = {
     {"_loop", get_object<Reader, &PipeTransport::loop_object>, nullptr, nullptr, nullptr},
-    {"_pipe", get_object<Reader, &PipeTransport::pipe>, nullptr, nullptr, nullptr},
+    {"_pipe", get_object<Reader, &PipeTransport::pipe>, set_pipe<Reader>, nullptr, nullptr},
     {"_protocol", get_object<Reader, &PipeTransport::protocol>, nullptr, nullptr, nullptr},
     {"_fileno", get_fileno<Reader>, nullptr, nullptr, nullptr},
     {"_closing", get_bool<Reader, &Reader::is_closing>, nullptr, nullptr, nullptr},
@@ -179,7 +185,7 @@ PyMethodDef writer_methods[] = {
 
 PyGetSetDef writer_attributes[] = {
     {"_loop", get_object<Writer, &PipeTransport::loop_object>, nullptr, nullptr, nullptr},
-    {"_pipe", get_object<Writer, &PipeTransport::pipe>, nullptr, nullptr, nullptr},
+    {"_pipe", get_object<Writer, &PipeTransport::pipe>, set_pipe<Writer>, nullptr, nullptr},
     {"_protocol", get_object<Writer, &PipeTransport::protocol>, nullptr, nullptr, nullptr},
     {"_fileno", get_fileno<Writer>, nullptr, nullptr, nullptr},
     {"_closing", get_bool<Writer, &Writer::is_closing>, nullptr, nullptr, nullptr},

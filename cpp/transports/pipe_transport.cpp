@@ -96,6 +96,7 @@ bool PipeTransport::release() {
   loop_ = nullptr;
   Py_CLEAR(context_.context);
   Py_CLEAR(lost_context_.context);
+  if (!pipe) return true;  // Taken away by who knows what it does.
   PyObject* const closed = PyObject_CallMethodNoArgs(pipe.ptr(), names.close);
   Py_XDECREF(closed);
   return closed != nullptr;

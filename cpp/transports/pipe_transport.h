@@ -50,6 +50,7 @@ class PipeTransport : public EventTarget {
   // What the tests and libraries read
   [[nodiscard]] PyObject* loop_object() const { return loop_object_.ptr(); }
   [[nodiscard]] PyObject* pipe() const { return pipe_.ptr(); }
+  void set_pipe(PyObject* pipe) { pipe_ = pipe == nullptr ? Ref() : borrow(pipe); }
   [[nodiscard]] int fd() const { return fd_; }
   virtual PyObject* repr() = 0;
 

@@ -376,8 +376,7 @@ class DatagramTransport(asyncio.Transport, asyncio.DatagramTransport):
 class ReadPipeTransport(asyncio.ReadTransport):
     @property
     def _loop(self) -> Any: ...
-    @property
-    def _pipe(self) -> Any: ...
+    _pipe: Any
     @property
     def _protocol(self) -> Any: ...
     @property
@@ -400,8 +399,7 @@ class ReadPipeTransport(asyncio.ReadTransport):
 class WritePipeTransport(asyncio.Transport):
     @property
     def _loop(self) -> Any: ...
-    @property
-    def _pipe(self) -> Any: ...
+    _pipe: Any
     @property
     def _protocol(self) -> Any: ...
     @property
