@@ -40,6 +40,7 @@ MODULES = (
     "test_ssl",
     "test_staggered",
     "test_streams",
+    "test_subprocess",
     "test_taskgroups",
     "test_tasks",
     "test_threads",

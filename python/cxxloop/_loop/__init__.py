@@ -15,6 +15,7 @@ from cxxloop._loop.pipes import PipesMixin
 from cxxloop._loop.servers import ServersMixin
 from cxxloop._loop.signals import SignalsMixin
 from cxxloop._loop.sockets import SocketsMixin
+from cxxloop._loop.subprocesses import SubprocessesMixin
 from cxxloop._loop.tasks import TasksMixin
 from cxxloop._loop.tls import TlsMixin
 from cxxloop._loop.unix_servers import UnixServersMixin
@@ -35,6 +36,7 @@ class Loop(  # type: ignore[misc]  # typeshed binds the arguments of callbacks
     UnixServersMixin,
     ServersMixin,
     PipesMixin,
+    SubprocessesMixin,
     TlsMixin,
     _core.Loop,
     asyncio.AbstractEventLoop,
