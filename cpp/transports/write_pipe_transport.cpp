@@ -170,7 +170,7 @@ bool WritePipeTransport::write_ready() {
   if (!outgoing_.empty()) return true;
   unwatch_writing();
   if (!maybe_resume_protocol()) return false;  // It may have written more, or closed.
-  if (!closing_ || lost_scheduled_ || loop_ == nullptr) return true;
+  if (!closing_ || lost_scheduled_ || !outgoing_.empty()) return true;
   unwatch();
   return connection_lost(Py_None);
 }
