@@ -49,6 +49,15 @@ class SubprocessTransport(base_subprocess.BaseSubprocessTransport):
             **kwargs,
         )
 
+    async def _connect_pipes(self, waiter: Any) -> None:
+        await super()._connect_pipes(waiter)
+        if self._closed:
+            # close() came before them. The child is dead, but its own children may hold the
+            # other ends for ever.
+            for pipe in self._pipes.values():
+                if pipe is not None:
+                    pipe.pipe.close()
+
 
 class _ExitWatch:
     """Has the loop call on_exit() once the child has ended; owns its pidfd."""
