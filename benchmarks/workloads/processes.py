@@ -49,6 +49,7 @@ def communicate(loop: asyncio.AbstractEventLoop) -> Batch:
 @in_process("child_pipe", "bytes from a child's pipe", unit="MiB/s")
 def child_pipe(loop: asyncio.AbstractEventLoop) -> Batch:
     """A child that writes as fast as it can, read through its StreamReader."""
+
     async def run() -> int:
         child = await asyncio.create_subprocess_exec(*WRITER, stdout=subprocess.PIPE)
         assert child.stdout is not None
@@ -65,6 +66,7 @@ def child_pipe(loop: asyncio.AbstractEventLoop) -> Batch:
 @in_process("child_protocol", "bytes from a child's pipe, to a protocol", unit="MiB/s")
 def child_protocol(loop: asyncio.AbstractEventLoop) -> Batch:
     """The same without the stream between transport and program."""
+
     class Counter(asyncio.SubprocessProtocol):
         def __init__(self) -> None:
             self.received = 0

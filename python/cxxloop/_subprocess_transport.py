@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 import os
@@ -54,9 +53,10 @@ class SubprocessTransport(base_subprocess.BaseSubprocessTransport):
         if self._closed:
             # close() came before them. The child is dead, but its own children may hold the
             # other ends for ever.
-            for pipe in self._pipes.values():
-                if pipe is not None:
-                    pipe.pipe.close()
+            pipes: Any = self._pipes.values()
+            for connected in pipes:
+                if connected is not None:
+                    connected.pipe.close()
 
 
 class _ExitWatch:
@@ -66,7 +66,7 @@ class _ExitWatch:
         self._transport = transport
         self._loop = loop
         self._pidfd: int | None = None
-        self._pidfd = os.pidfd_open(transport.get_pid())
+        self._pidfd = os.pidfd_open(transport._proc.pid)
         loop._add_reader(self._pidfd, self.on_exit)
 
     def __del__(self) -> None:
@@ -116,12 +116,11 @@ def watch_exit(loop: Any, transport: SubprocessTransport) -> None:
 
 def _wait_in_thread(loop: Any, transport: SubprocessTransport) -> None:
     """Wait for the child without reaping it, so that its number stays its own until told."""
-    pid = transport.get_pid()
+    pid = transport._proc.pid
     returncode: int | None = None
     if hasattr(os, "waitid"):
         with contextlib.suppress(ChildProcessError):
-            while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT).si_code == os.CLD_STOPPED:
-                os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)  # macOS tells of these as well
+            _wait_for_zombie(pid)
     else:
         returncode = _reap(transport)
     try:
@@ -132,13 +131,21 @@ def _wait_in_thread(loop: Any, transport: SubprocessTransport) -> None:
         logger.warning("Loop %r that handles pid %r is closed", loop, pid)
 
 
+def _wait_for_zombie(pid: int) -> None:
+    while True:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        if ended is None or ended.si_code != os.CLD_STOPPED:
+            return
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)  # macOS tells of these as well
+
+
 def _tell(transport: SubprocessTransport, returncode: int | None) -> None:
     transport._process_exited(_reap(transport) if returncode is None else returncode)
 
 
 def _reap(transport: SubprocessTransport, pidfd: int | None = None) -> int:
     """Wait for a child that has ended; return what Popen.returncode will be."""
-    pid = transport.get_pid()
+    pid = transport._proc.pid
     try:
         if pidfd is not None and hasattr(os, "P_PIDFD"):
             # Can't be mistaken for another child that has got the number since.

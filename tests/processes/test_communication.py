@@ -22,7 +22,7 @@ def test_communicate_sends_and_receives_at_once(any_loop: Loop) -> None:
 def test_lines_arrive_as_the_child_writes_them(any_loop: Loop) -> None:
     async def main() -> None:
         child = await asyncio.create_subprocess_shell(
-            "while read line; do echo \"<$line>\"; done", stdin=PIPE, stdout=PIPE
+            'while read line; do echo "<$line>"; done', stdin=PIPE, stdout=PIPE
         )
         assert child.stdin is not None
         assert child.stdout is not None

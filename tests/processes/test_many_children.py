@@ -33,9 +33,7 @@ async def spawn_many(count: int, workers: int) -> None:
 
     async def work() -> None:
         for number in numbers:
-            child = await asyncio.create_subprocess_exec(
-                "/bin/sh", "-c", f"exit {number % 256}"
-            )
+            child = await asyncio.create_subprocess_exec("/bin/sh", "-c", f"exit {number % 256}")
             assert await child.wait() == number % 256
 
     async with asyncio.TaskGroup() as group:
@@ -153,10 +151,10 @@ def test_signals_while_spawning_lose_nothing(any_loop: Loop) -> None:
         any_loop.add_signal_handler(signal.SIGUSR1, received.append, None)
         try:
             for _ in range(10):
+                count = len(received)
                 child = await asyncio.create_subprocess_exec(
                     "/bin/sh", "-c", f"kill -USR1 {os.getpid()}"
                 )
-                count = len(received)
                 assert await child.wait() == 0
                 while len(received) == count:
                     await asyncio.sleep(0)

@@ -21,9 +21,7 @@ Loop = asyncio.AbstractEventLoop
 
 def test_transport_is_a_subprocess_transport(any_loop: Loop) -> None:
     async def main() -> None:
-        transport, protocol = await any_loop.subprocess_exec(
-            lambda: ChildRecorder(any_loop), "cat"
-        )
+        transport, protocol = await any_loop.subprocess_exec(lambda: ChildRecorder(any_loop), "cat")
         assert isinstance(transport, asyncio.SubprocessTransport)
         assert isinstance(protocol, ChildRecorder)
         assert protocol.transport is transport

@@ -139,10 +139,12 @@ def test_transport_lives_as_long_as_it_is_watched(any_loop: Loop, end: str) -> N
 @pytest.mark.parametrize("end", ENDS)
 def test_closed_transport_holds_nothing(any_loop: Loop, end: str) -> None:
     async def main() -> None:
-        async with reader(any_loop) if end == "read" else writer(any_loop) as (
-            recorder,
-            transport,
-            _,
+        async with (
+            reader(any_loop) if end == "read" else writer(any_loop) as (
+                recorder,
+                transport,
+                _,
+            )
         ):
             transport.close()
             await recorder.lost

@@ -23,7 +23,7 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 def test_transport_is_a_transport_that_writes(any_loop: Loop) -> None:
     async def main() -> None:
         async with writer(any_loop) as (recorder, transport, _):
-            assert isinstance(transport, asyncio.Transport)  # As with asyncio, though it can't read.
+            assert isinstance(transport, asyncio.Transport)  # Though it can't read.
             assert recorder.transport is transport
             assert transport.get_protocol() is recorder
             assert transport.can_write_eof() is True
@@ -114,9 +114,7 @@ def test_full_pipe_pauses_the_protocol_and_an_empty_queue_resumes_it(any_loop: L
 def test_limits_that_make_no_sense_are_refused(any_loop: Loop) -> None:
     async def main() -> None:
         async with writer(any_loop) as (recorder, transport, _):
-            with pytest.raises(
-                ValueError, match=r"^high \(1\) must be >= low \(2\) must be >= 0$"
-            ):
+            with pytest.raises(ValueError, match=r"^high \(1\) must be >= low \(2\) must be >= 0$"):
                 transport.set_write_buffer_limits(high=1, low=2)
             await fill(transport)
             transport.set_write_buffer_limits(high=0)
@@ -300,9 +298,7 @@ def test_connection_lost_that_fails_is_reported_and_the_pipe_closed(any_loop: Lo
 
     run(any_loop, main())
     assert len(failures.contexts) == 1
-    assert re.match(
-        r"Exception in callback \w+\._call_connection_lost\(", failures.messages[0]
-    )
+    assert re.match(r"Exception in callback \w+\._call_connection_lost\(", failures.messages[0])
 
 
 def test_resume_writing_and_the_end_run_in_the_context_of_the_write(any_loop: Loop) -> None:

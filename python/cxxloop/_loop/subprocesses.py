@@ -65,7 +65,7 @@ class SubprocessesMixin(LoopBase):
 
     async def _make_subprocess_transport(
         self,
-        protocol: asyncio.BaseProtocol,
+        protocol: Any,
         args: Any,
         shell: bool,
         stdin: Any,
