@@ -71,13 +71,7 @@ class PipesMixin(LoopBase):
         protocol = protocol_factory()
         waiter = self.create_future()
         transport = self._make_read_pipe_transport(pipe, protocol, waiter)
-        try:
-            await waiter
-        except BaseException:
-            transport.close()
-            raise
-        if self._debug:
-            logger.debug("Read pipe %r connected: (%r, %r)", pipe.fileno(), transport, protocol)
+        await self._until_connected("Read", pipe, transport, waiter)
         return transport, protocol
 
     async def connect_write_pipe(  # type: ignore[override]
@@ -92,11 +86,22 @@ class PipesMixin(LoopBase):
         protocol = protocol_factory()
         waiter = self.create_future()
         transport = self._make_write_pipe_transport(pipe, protocol, waiter)
+        await self._until_connected("Write", pipe, transport, waiter)
+        return transport, protocol
+
+    async def _until_connected(
+        self, kind: str, pipe: Any, transport: Any, waiter: asyncio.Future[Any]
+    ) -> None:
         try:
             await waiter
         except BaseException:
             transport.close()
             raise
         if self._debug:
-            logger.debug("Write pipe %r connected: (%r, %r)", pipe.fileno(), transport, protocol)
-        return transport, protocol
+            logger.debug(
+                "%s pipe %r connected: (%r, %r)",
+                kind,
+                pipe.fileno(),
+                transport,
+                transport.get_protocol(),
+            )
