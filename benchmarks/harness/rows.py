@@ -91,11 +91,11 @@ def register(row: Row) -> None:
     REGISTER[row.name] = row
 
 
-def in_process(name: str, title: str) -> Callable[[Prepare], Prepare]:
+def in_process(name: str, title: str, *, unit: str = "op/s") -> Callable[[Prepare], Prepare]:
     """Registers a function that takes a loop and returns the batch to repeat."""
 
     def decorate(prepare: Prepare) -> Prepare:
-        register(InProcess(name, title, "op/s", True, prepare))
+        register(InProcess(name, title, unit, True, prepare))
         return prepare
 
     return decorate

@@ -7,6 +7,7 @@ namespace cxxloop {
 // Each adds its types and functions to the module; called once, in this order.
 void bind_handles(pybind11::module_& module);
 void bind_transports(pybind11::module_& module);
+void bind_pipe_transports(pybind11::module_& module);
 void bind_tls_protocol(pybind11::module_& module);
 void bind_tls_transport(pybind11::module_& module);
 void bind_datagram_transport(pybind11::module_& module);

@@ -7,7 +7,9 @@
 #include "tls/tls_protocol.h"
 #include "transports/datagram_transport.h"
 #include "transports/listener.h"
+#include "transports/read_pipe_transport.h"
 #include "transports/stream_transport.h"
+#include "transports/write_pipe_transport.h"
 
 namespace cxxloop {
 
@@ -129,6 +131,10 @@ void bind_transport_factories(py::class_<Loop>& type) {
   type.def("_make_socket_transport", &make_stream_transport, py::arg("sock"), py::arg("protocol"),
            py::arg("waiter") = py::none(), py::kw_only(), py::arg("extra") = py::none(),
            py::arg("server") = py::none(), py::arg("context") = py::none())
+      .def("_make_native_read_pipe", &make_read_pipe_transport, py::arg("pipe"), py::arg("fd"),
+           py::arg("protocol"), py::arg("waiter"))
+      .def("_make_native_write_pipe", &make_write_pipe_transport, py::arg("pipe"), py::arg("fd"),
+           py::arg("protocol"), py::arg("waiter"), py::arg("notices_close"))
       .def(
           "_listen",
           [](Loop& loop, py::object protocol_factory, py::object sock, py::object server,

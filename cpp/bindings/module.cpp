@@ -29,6 +29,7 @@ PYBIND11_MODULE(_registrations, module) {
   cxxloop::probe_context_sharing();
   cxxloop::bind_handles(module);
   cxxloop::bind_transports(module);
+  cxxloop::bind_pipe_transports(module);
   cxxloop::bind_tls_protocol(module);
   cxxloop::bind_tls_transport(module);
   cxxloop::bind_datagram_transport(module);

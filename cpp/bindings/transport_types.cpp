@@ -1,10 +1,8 @@
 #include <pybind11/pybind11.h>
-#include <structmember.h>
-
-#include <cstddef>
 
 #include "bindings/bindings.h"
 #include "bindings/method_arguments.h"
+#include "bindings/transport_slots.h"
 #include "cpython/errors.h"
 #include "cpython/names.h"
 #include "cpython/ref.h"
@@ -239,77 +237,23 @@ PyGetSetDef transport_attributes[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
-PyMemberDef transport_members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(StreamTransportObject, dictionary), READONLY, nullptr},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(StreamTransportObject, weak_references), READONLY,
-     nullptr},
-    {nullptr, 0, 0, 0, nullptr},
-};
-
 PyObject* repr(PyObject* self) {
   return guarded([self] { return as_transport(self)->repr(); });
 }
 
-void finalize(PyObject* self) { as_transport(self)->finalize(); }
-
-void dealloc(PyObject* self) {
-  if (PyObject_CallFinalizerFromDealloc(self) < 0) return;  // Somebody kept it after all.
-  PyObject_GC_UnTrack(self);
-  PyObject_ClearWeakRefs(self);
-  auto* const object = reinterpret_cast<StreamTransportObject*>(self);
-  if (object->constructed) object->transport()->~StreamTransport();
-  Py_CLEAR(object->unused_extra);
-  Py_CLEAR(object->dictionary);
-  PyTypeObject* const type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
-}
-
-int traverse(PyObject* self, visitproc visit, void* arg) {
-  Py_VISIT(Py_TYPE(self));
-  auto* const object = reinterpret_cast<StreamTransportObject*>(self);
-  Py_VISIT(object->unused_extra);
-  Py_VISIT(object->dictionary);
-  return object->constructed ? object->transport()->traverse(visit, arg) : 0;
-}
-
-int clear(PyObject* self) {
-  auto* const object = reinterpret_cast<StreamTransportObject*>(self);
-  Py_CLEAR(object->unused_extra);
-  Py_CLEAR(object->dictionary);
-  if (object->constructed) object->transport()->clear();
-  return 0;
-}
-
 PyTypeObject* bind_stream_transport(py::module_& module) {
-  const auto* const base = reinterpret_cast<PyTypeObject*>(stdlib.transport_type);
-  if (base->tp_basicsize != static_cast<Py_ssize_t>(offsetof(StreamTransportObject, dictionary))) {
-    PyErr_SetString(PyExc_ImportError,
-                    "cxxloop doesn't know the size of asyncio.Transport in this Python");
-    throw py::error_already_set();
-  }
-  PyType_Slot slots[] = {
-      {Py_tp_doc,
-       const_cast<char*>("A connected TCP or Unix stream socket; an asyncio.Transport.")},
-      {Py_tp_methods, transport_methods},
-      {Py_tp_getset, transport_attributes},
-      {Py_tp_members, transport_members},
-      {Py_tp_repr, reinterpret_cast<void*>(repr)},
-      {Py_tp_finalize, reinterpret_cast<void*>(finalize)},
-      {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
-      {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
-      {Py_tp_clear, reinterpret_cast<void*>(clear)},
-      {0, nullptr},
-  };
-  PyType_Spec spec{"cxxloop._core.StreamTransport", sizeof(StreamTransportObject), 0,
-                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                   slots};
-  Ref type = steal(PyType_FromModuleAndSpec(module.ptr(), &spec, stdlib.transport_type));
-  type.attr("_start_tls_compatible") = true;
+  PyTypeObject* const type = make_transport_type<StreamTransport>(
+      module, "cxxloop._core.StreamTransport", stdlib.transport_type,
+      {{Py_tp_doc,
+        const_cast<char*>("A connected TCP or Unix stream socket; an asyncio.Transport.")},
+       {Py_tp_methods, transport_methods},
+       {Py_tp_getset, transport_attributes},
+       {Py_tp_repr, reinterpret_cast<void*>(repr)}});
+  const py::handle attributes(reinterpret_cast<PyObject*>(type));
+  attributes.attr("_start_tls_compatible") = true;
   const py::object sendfile_modes = py::module_::import("asyncio.constants").attr("_SendfileMode");
-  type.attr("_sendfile_compatible") = sendfile_modes.attr("TRY_NATIVE");
-  module.add_object("StreamTransport", type);
-  return reinterpret_cast<PyTypeObject*>(type.release().ptr());
+  attributes.attr("_sendfile_compatible") = sendfile_modes.attr("TRY_NATIVE");
+  return type;
 }
 
 void listener_dealloc(PyObject* self) {

@@ -14,9 +14,9 @@ namespace cxxloop {
   NAME(cancel)                   \
   NAME(cipher)                   \
   NAME(close)                    \
+  NAME(compression)              \
   NAME(connection_lost)          \
   NAME(connection_made)          \
-  NAME(compression)              \
   NAME(context)                  \
   NAME(data_received)            \
   NAME(datagram_received)        \
@@ -65,6 +65,7 @@ namespace cxxloop {
   NAME(_accept_tls)              \
   NAME(_asyncio_future_blocking) \
   NAME(_attach)                  \
+  NAME(_call_connection_lost)    \
   NAME(_check_callback)          \
   NAME(_check_thread)            \
   NAME(_create_task_by_factory)  \
@@ -83,7 +84,8 @@ namespace cxxloop {
   NAME(_sock_recv)               \
   NAME(_sock_recv_into)          \
   NAME(_sock_sendall)            \
-  NAME(_sslobj)
+  NAME(_sslobj)                  \
+  NAME(_write_ready)
 
 struct Names {
   // Each member is called as what it names.

@@ -25,6 +25,7 @@ void import_stdlib() {
   stdlib.thread_safe_handle_type = import_name("asyncio.events", "_ThreadSafeHandle");
 #endif
   stdlib.transport_type = import_name("asyncio", "Transport");
+  stdlib.read_transport_type = import_name("asyncio", "ReadTransport");
   stdlib.datagram_transport_type = import_name("asyncio", "DatagramTransport");
   stdlib.buffered_protocol_type = import_name("asyncio", "BufferedProtocol");
   stdlib.transport_socket_type = import_name("asyncio.trsock", "TransportSocket");

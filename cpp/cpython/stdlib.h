@@ -13,6 +13,7 @@ struct Stdlib {
   PyObject* timer_handle_type;        // asyncio.TimerHandle
   PyObject* thread_safe_handle_type;  // asyncio.events._ThreadSafeHandle, null before 3.14
   PyObject* transport_type;           // asyncio.Transport
+  PyObject* read_transport_type;      // asyncio.ReadTransport
   PyObject* datagram_transport_type;  // asyncio.DatagramTransport
   PyObject* buffered_protocol_type;   // asyncio.BufferedProtocol
   PyObject* transport_socket_type;    // asyncio.trsock.TransportSocket

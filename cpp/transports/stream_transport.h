@@ -14,6 +14,7 @@
 #include "transports/native_protocol.h"
 #include "transports/outgoing.h"
 #include "transports/socket_address.h"
+#include "transports/transport_object.h"
 #include "transports/water_marks.h"
 
 namespace cxxloop {
@@ -173,17 +174,7 @@ class StreamTransport final : public EventTarget {
   bool writing_ = false;  // watched for writing
 };
 
-// The Python object. The first fields are those of asyncio.Transport.
-struct StreamTransportObject {
-  PyObject_HEAD
-  PyObject* unused_extra;  // _extra
-  PyObject* dictionary;
-  PyObject* weak_references;
-  bool constructed;
-  alignas(StreamTransport) unsigned char storage[sizeof(StreamTransport)];
-
-  StreamTransport* transport() { return reinterpret_cast<StreamTransport*>(storage); }
-};
+using StreamTransportObject = TransportObject<StreamTransport>;
 
 // The heap type; set once by the bindings.
 extern PyTypeObject* stream_transport_type;

@@ -288,19 +288,15 @@ PyObject* StreamTransport::make_empty_waiter() {
 bool StreamTransport::maybe_pause_protocol() {
   if (outgoing_.size() <= water_marks_.high() || protocol_paused_) return true;
   protocol_paused_ = true;
-  PyObject* const result = PyObject_CallMethodNoArgs(protocol_, names.pause_writing);
-  Py_XDECREF(result);
-  return result != nullptr ||
-         loop_->report("protocol.pause_writing() failed", names.transport, self_, protocol_);
+  return call_flow_control(*loop_, self_, protocol_, names.pause_writing,
+                           "protocol.pause_writing() failed");
 }
 
 bool StreamTransport::maybe_resume_protocol() {
   if (!protocol_paused_ || outgoing_.size() > water_marks_.low()) return true;
   protocol_paused_ = false;
-  PyObject* const result = PyObject_CallMethodNoArgs(protocol_, names.resume_writing);
-  Py_XDECREF(result);
-  return result != nullptr ||
-         loop_->report("protocol.resume_writing() failed", names.transport, self_, protocol_);
+  return call_flow_control(*loop_, self_, protocol_, names.resume_writing,
+                           "protocol.resume_writing() failed");
 }
 
 }  // namespace cxxloop

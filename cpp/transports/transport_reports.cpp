@@ -14,17 +14,29 @@ constexpr Py_ssize_t kLogThresholdForLostWrites = 5;
 
 bool call_protocol(Loop& loop, PyObject* protocol, PyObject* name, PyObject* argument) {
   const Ref kept = borrow(protocol);  // It may be replaced while it runs.
-  PyObject* const result = PyObject_CallMethodOneArg(protocol, name, argument);
-  if (result != nullptr) {
-    Py_DECREF(result);
-    return true;
-  }
+  PyObject* const result = argument == nullptr
+                               ? PyObject_CallMethodNoArgs(protocol, name)
+                               : PyObject_CallMethodOneArg(protocol, name, argument);
+  if (result == nullptr) return report_method(loop, protocol, name, argument);
+  Py_DECREF(result);
+  return true;
+}
+
+bool report_method(Loop& loop, PyObject* object, PyObject* name, PyObject* argument) {
   if (must_leave_loop()) return false;
   const Ref exception = steal(take_exception());
-  const Ref method = steal(PyObject_GetAttr(protocol, name));
-  const Ref arguments = steal(PyTuple_Pack(1, argument));
+  const Ref method = steal(PyObject_GetAttr(object, name));
+  const Ref arguments = steal(argument == nullptr ? PyTuple_New(0) : PyTuple_Pack(1, argument));
   raise_exception(Ref(exception).release().ptr());
   return loop.report_callback(method.ptr(), arguments.ptr());
+}
+
+bool call_flow_control(Loop& loop, PyObject* transport, PyObject* protocol, PyObject* name,
+                       const char* message) {
+  const Ref kept = borrow(protocol);
+  PyObject* const result = PyObject_CallMethodNoArgs(protocol, name);
+  Py_XDECREF(result);
+  return result != nullptr || loop.report(message, names.transport, transport, protocol);
 }
 
 bool report_fatal_error(Loop& loop, const char* message, PyObject* transport, PyObject* protocol,

@@ -10,9 +10,19 @@ namespace cxxloop {
 // What transports tell the exception handler and the log, in asyncio's words. Each returns false
 // with a Python exception set.
 
-// Calls protocol.name(argument), as a callback of its own: what it raises is reported as the
-// callback's failure, and false is left for what must leave run_forever().
+// Calls protocol.name(argument), or protocol.name() where `argument` is null, as a callback of its
+// own: what it raises is reported as the callback's failure, and false is left for what must leave
+// run_forever().
 bool call_protocol(Loop& loop, PyObject* protocol, PyObject* name, PyObject* argument);
+
+// Reports the exception that is set as the failure of a callback that object.name() was, or
+// object.name(argument). False only for what must leave run_forever().
+bool report_method(Loop& loop, PyObject* object, PyObject* name, PyObject* argument);
+
+// Calls protocol.name() between two writes: what it raises goes to the exception handler as
+// `message`. False only for what must leave run_forever().
+bool call_flow_control(Loop& loop, PyObject* transport, PyObject* protocol, PyObject* name,
+                       const char* message);
 
 // Takes the exception that is set and reports it, unless it is an OSError: that is the network's
 // doing and only worth a line in debug mode. False only for what must leave run_forever().

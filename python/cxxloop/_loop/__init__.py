@@ -12,9 +12,11 @@ from cxxloop._loop.failures import FailuresMixin
 from cxxloop._loop.lifecycle import LifecycleMixin
 from cxxloop._loop.names import NamesMixin
 from cxxloop._loop.sendfile import SendfileMixin
+from cxxloop._loop.pipes import PipesMixin
 from cxxloop._loop.servers import ServersMixin
 from cxxloop._loop.signals import SignalsMixin
 from cxxloop._loop.sockets import SocketsMixin
+from cxxloop._loop.subprocesses import SubprocessesMixin
 from cxxloop._loop.tasks import TasksMixin
 from cxxloop._loop.tls import TlsMixin
 from cxxloop._loop.unix_servers import UnixServersMixin
@@ -35,6 +37,8 @@ class Loop(  # type: ignore[misc]  # typeshed binds the arguments of callbacks
     DatagramsMixin,
     UnixServersMixin,
     ServersMixin,
+    PipesMixin,
+    SubprocessesMixin,
     TlsMixin,
     _core.Loop,
     asyncio.AbstractEventLoop,
