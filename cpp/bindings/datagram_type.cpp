@@ -277,6 +277,7 @@ void bind_datagram_transport(py::module_& module) {
                    slots};
   const Ref bases = base_types();
   Ref type = steal(PyType_FromModuleAndSpec(module.ptr(), &spec, bases.ptr()));
+  type.attr("max_size") = Loop::kReadBufferSize;
   module.add_object("DatagramTransport", type);
   datagram_transport_type = reinterpret_cast<PyTypeObject*>(type.release().ptr());
 }

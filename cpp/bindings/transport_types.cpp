@@ -251,6 +251,7 @@ PyTypeObject* bind_stream_transport(py::module_& module) {
        {Py_tp_repr, reinterpret_cast<void*>(repr)}});
   const py::handle attributes(reinterpret_cast<PyObject*>(type));
   attributes.attr("_start_tls_compatible") = true;
+  attributes.attr("max_size") = Loop::kReadBufferSize;
   const py::object sendfile_modes = py::module_::import("asyncio.constants").attr("_SendfileMode");
   attributes.attr("_sendfile_compatible") = sendfile_modes.attr("TRY_NATIVE");
   return type;

@@ -218,6 +218,7 @@ if sys.version_info >= (3, 14):
 
 @final
 class StreamTransport(asyncio.Transport):
+    max_size: int
     _start_tls_compatible: bool
     @property
     def _loop(self) -> Any: ...
@@ -333,6 +334,7 @@ class SSLTransport(asyncio.Transport):
 
 @final
 class DatagramTransport(asyncio.Transport, asyncio.DatagramTransport):
+    max_size: int
     @property
     def _loop(self) -> Any: ...
     @property
@@ -376,6 +378,7 @@ class DatagramTransport(asyncio.Transport, asyncio.DatagramTransport):
 
 @final
 class ReadPipeTransport(asyncio.ReadTransport):
+    max_size: int
     @property
     def _loop(self) -> Any: ...
     _pipe: Any
