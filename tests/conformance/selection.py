@@ -48,11 +48,33 @@ MODULES = (
     "test_timeouts",
     "test_unix_events",
     "test_waitfor",
+    # Not asyncio's own, but users of it, by their full names.
+    "test.test_asyncgen",
+    "test.test_builtin",
+    "test.test_contextlib_async",
+    "test.test_coroutines",
+    "test.test_inspect",
+    "test.test_inspect.test_inspect",
+    "test.test_logging",
+    "test.test_os",
+    "test.test_sys_settrace",
+    "test.test_type_params",
+    "test.test_unittest.test_async_case",
+    "test.test_unittest.testmock.testasync",
+    "unittest.test.test_async_case",
+    "unittest.test.testmock.testasync",
 )
 
 # Modules in which only some classes ask for a loop; the others test asyncio's own one.
 ONLY_CLASSES = {
     "test_base_events": {"BaseEventLoopWithSelectorTests"},
+    "test.test_builtin": {"BuiltinTest"},
+    "test.test_inspect": {"TestGetAsyncGenState", "TestGetCoroutineState"},
+    "test.test_inspect.test_inspect": {"TestGetAsyncGenState", "TestGetCoroutineState"},
+    "test.test_logging": {"LogRecordTest"},
+    "test.test_os": {"TestSendfile"},
+    "test.test_sys_settrace": {"JumpTestCase", "TraceTestCase"},
+    "test.test_type_params": {"TypeParamsTypeParamsDunder"},
     "test_unix_events": {"TestFork", "TestFunctional"},
 }
 
@@ -68,8 +90,9 @@ NAME_OF_OURS = "AnyLoop"
 
 def case_classes(module_name: str) -> Iterator[type[unittest.TestCase]]:
     """The test classes of one module, with the mixin's subclasses replaced by one for any loop."""
+    full_name = module_name if "." in module_name else f"{PACKAGE}.{module_name}"
     try:
-        module = importlib.import_module(f"{PACKAGE}.{module_name}")
+        module = importlib.import_module(full_name)
     except ModuleNotFoundError:
         return  # of another version
     mixin = getattr(module, MIXINS[module_name]) if module_name in MIXINS else None
