@@ -11,8 +11,8 @@ from cxxloop._loop.executors import ExecutorsMixin
 from cxxloop._loop.failures import FailuresMixin
 from cxxloop._loop.lifecycle import LifecycleMixin
 from cxxloop._loop.names import NamesMixin
-from cxxloop._loop.sendfile import SendfileMixin
 from cxxloop._loop.pipes import PipesMixin
+from cxxloop._loop.sendfile import SendfileMixin
 from cxxloop._loop.servers import ServersMixin
 from cxxloop._loop.signals import SignalsMixin
 from cxxloop._loop.sockets import SocketsMixin
