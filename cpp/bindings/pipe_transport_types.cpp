@@ -206,6 +206,8 @@ void bind_pipe_transports(py::module_& module) {
        {Py_tp_methods, reader_methods},
        {Py_tp_getset, reader_attributes},
        {Py_tp_repr, reinterpret_cast<void*>(repr<Reader>)}});
+  py::handle(reinterpret_cast<PyObject*>(read_pipe_transport_type)).attr("max_size") =
+      Loop::kReadBufferSize;
   write_pipe_transport_type = make_transport_type<Writer>(
       module, "cxxloop._core.WritePipeTransport", stdlib.transport_type,
       {{Py_tp_doc, const_cast<char*>("The writing end of a pipe; an asyncio.Transport.")},

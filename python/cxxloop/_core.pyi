@@ -376,6 +376,7 @@ class DatagramTransport(asyncio.Transport, asyncio.DatagramTransport):
 
 @final
 class ReadPipeTransport(asyncio.ReadTransport):
+    max_size: Final[int]
     @property
     def _loop(self) -> Any: ...
     _pipe: Any

@@ -27,13 +27,6 @@ Loop = asyncio.AbstractEventLoop
 PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
 SECTION = "## Public names"
 
-# Kinds of objects that cxxloop can't make yet, and methods whose arguments wait for them.
-NOT_YET_MADE = {"read pipe", "write pipe", "subprocess"}
-NOT_YET_THE_SAME = {
-    ("loop", "subprocess_exec"),
-    ("loop", "subprocess_shell"),
-}
-
 
 def tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """For a server and a client that need no certificate."""
@@ -203,19 +196,13 @@ def differing(kind: str) -> Iterator[str]:
     theirs = of_loop(asyncio.SelectorEventLoop, kind)
     ours = of_loop(cxxloop.Loop, kind)
     for name in sorted(theirs.keys() | ours.keys()):
-        if (kind, name) not in NOT_YET_THE_SAME and theirs.get(name) != ours.get(name):
+        if theirs.get(name) != ours.get(name):
             yield name
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS.keys() - NOT_YET_MADE))
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_public_names_and_signatures_are_those_of_asyncio(kind: str) -> None:
     assert set(differing(kind)) == {name for of_kind, name in reasons() if of_kind == kind}
-
-
-@pytest.mark.parametrize("kind", sorted(NOT_YET_MADE))
-def test_what_can_be_made_is_compared(kind: str) -> None:
-    with pytest.raises(NotImplementedError):
-        of_loop(cxxloop.Loop, kind)
 
 
 def test_table_names_objects_that_are_compared() -> None:
