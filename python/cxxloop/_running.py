@@ -24,7 +24,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     With CXXLOOP_DISABLE=1 in the environment it is asyncio's own. Raises OSError when the
     process is out of descriptors.
     """
-    return _new_stock_loop() if is_disabled() else Loop()  # type: ignore[abstract]
+    return _new_stock_loop() if is_disabled() else Loop()
 
 
 def _new_stock_loop() -> asyncio.AbstractEventLoop:
