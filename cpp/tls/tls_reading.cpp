@@ -100,8 +100,10 @@ void TlsProtocol::do_read() {
 // All that has arrived, in one piece.
 void TlsProtocol::read_data() {
   if (!may_read()) return;
-  // Plaintext is shorter than what it came in, unless it was compressed.
+  // Plaintext is shorter than what it came in, unless it was compressed. There may also be a rest
+  // of a record that a smaller buffer had no room for.
   std::size_t room = engine_.incoming_pending() + unfed_size_;
+  if (room == 0) room = kSlice;
   Ref bytes = steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(room)));
   std::size_t size = 0;
   bool closed = false;
