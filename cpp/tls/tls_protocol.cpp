@@ -10,6 +10,7 @@
 #include "cpython/stdlib.h"
 #include "loop/futures.h"
 #include "tls/ssl_module.h"
+#include "transports/transport_reports.h"
 
 namespace cxxloop {
 
@@ -334,11 +335,7 @@ void TlsProtocol::fatal_error(const char* message) {
   const Ref exception = steal(take_exception());
   if (lower_) lower_.force_close(exception.ptr());
   if (PyErr_GivenExceptionMatches(exception.ptr(), PyExc_OSError) != 0) {
-    if (!loop_->debug()) return;
-    const Ref method = steal(PyObject_GetAttrString(stdlib.logger, "debug"));
-    const Ref arguments = steal(Py_BuildValue("(sOs)", "%r: %s", self_, message));
-    const Ref keywords = steal(Py_BuildValue("{sO}", "exc_info", exception.ptr()));
-    const Ref logged = steal(PyObject_Call(method.ptr(), arguments.ptr(), keywords.ptr()));
+    if (!log_failure(*loop_, self_, message, exception)) throw py::error_already_set();
   } else if (PyErr_GivenExceptionMatches(exception.ptr(), ssl_module().cancelled_error) == 0) {
     raise_exception(Ref(exception).release().ptr());
     report(message, lower_ ? lower_.object() : Py_None);

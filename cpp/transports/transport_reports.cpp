@@ -47,11 +47,17 @@ bool report_fatal_error(Loop& loop, const char* message, PyObject* transport, Py
     raise_exception(Ref(*exception).release().ptr());
     return loop.report(message, names.transport, transport, protocol);
   }
-  if (loop.debug()) {
-    const Ref logged =
-        steal(PyObject_CallMethod(stdlib.logger, "debug", "sOs", "%r: %s", transport, message));
-  }
-  return true;
+  return log_failure(loop, transport, message, *exception);
+}
+
+bool log_failure(Loop& loop, PyObject* subject, const char* message, const Ref& exception) {
+  if (!loop.debug()) return true;
+  const Ref method = steal(PyObject_GetAttrString(stdlib.logger, "debug"));
+  const Ref arguments = steal(Py_BuildValue("(sOs)", "%r: %s", subject, message));
+  const Ref keywords = steal(Py_BuildValue("{sO}", "exc_info", exception.ptr()));
+  PyObject* const result = PyObject_Call(method.ptr(), arguments.ptr(), keywords.ptr());
+  Py_XDECREF(result);
+  return result != nullptr;
 }
 
 bool log_debug(Loop& loop, PyObject* transport, const char* format) {

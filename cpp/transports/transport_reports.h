@@ -29,6 +29,9 @@ bool call_flow_control(Loop& loop, PyObject* transport, PyObject* protocol, PyOb
 bool report_fatal_error(Loop& loop, const char* message, PyObject* transport, PyObject* protocol,
                         Ref* exception);
 
+// In debug mode, logs the message and the exception's traceback.
+bool log_failure(Loop& loop, PyObject* subject, const char* message, const Ref& exception);
+
 // In debug mode, logs `format` with the transport.
 bool log_debug(Loop& loop, PyObject* transport, const char* format);
 
