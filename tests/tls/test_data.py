@@ -192,6 +192,60 @@ def test_bytearray_may_be_changed_after_it_was_written(
     run(any_loop, main())
 
 
+def test_bytearray_that_has_to_wait_is_copied(loop: Loop, certificates: Certificates) -> None:
+    """asyncio sends the changed bytes"""
+
+    async def main() -> None:
+        async with raw_peer() as (ours, theirs):
+            plain = Recorder(loop)
+            transport, _ = await loop.create_connection(lambda: plain, sock=ours)
+            context = certificates.for_client()
+            upgrading = asyncio.ensure_future(
+                loop.start_tls(transport, plain, context, server_hostname="localhost")
+            )
+            await asyncio.sleep(0)
+            protocol: Any = transport.get_protocol()
+            peer = TlsPeer(loop, theirs, certificates.for_server(), server_side=True)
+            assert await peer.fill()  # The handshake has begun, and the write has to wait.
+            data = bytearray(b"before")
+            protocol._app_transport.write(data)
+            data[:] = b"behind"
+            await peer.handshake()
+            upgraded: Any = await upgrading
+            upgraded.write(b" and after")
+            assert await peer.receive_exactly(16) == b"before and after"
+            upgraded.abort()
+            await plain.lost
+
+    run(loop, main())
+
+
+def test_view_with_gaps_is_refused(loop: Loop, certificates: Certificates) -> None:
+    """asyncio ends the connection"""
+
+    async def main() -> None:
+        async with tls_peer(loop, Recorder(loop), certificates) as (transport, peer):
+            with pytest.raises(BufferError):
+                transport.write(memoryview(b"g.a.p.s.")[::2])
+            transport.write(b"still there")
+            assert await peer.receive() == b"still there"
+
+    run(loop, main())
+
+
+def test_writelines_sends_all_or_nothing(loop: Loop, certificates: Certificates) -> None:
+    """asyncio sends what stands before the wrong item"""
+
+    async def main() -> None:
+        async with tls_peer(loop, Recorder(loop), certificates) as (transport, peer):
+            with pytest.raises(TypeError):
+                transport.writelines([b"before", "text", b"after"])
+            transport.write(b"alone")
+            assert await peer.receive() == b"alone"
+
+    run(loop, main())
+
+
 @pytest.mark.parametrize("data", ["text", 5, None, [b"list"], array.array("b", [1])])
 def test_other_types_are_refused(any_loop: Loop, certificates: Certificates, data: Any) -> None:
     async def main() -> None:
