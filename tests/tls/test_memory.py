@@ -115,6 +115,31 @@ def test_connection_is_freed_without_a_collection(loop: Loop, certificates: Cert
         gc.enable()
 
 
+def test_refused_certificate_is_freed_without_a_collection(
+    loop: Loop, certificates: Certificates
+) -> None:
+    """cpython#159049"""
+
+    async def main() -> None:
+        context = certificates.for_client()
+        context.sslobject_class = Tracked
+        server = certificates.for_server(certificates.elsewhere)
+        async with serving(lambda: Recorder(loop), ssl=server) as (_, address):
+            with contextlib.suppress(ssl.SSLCertVerificationError):
+                await loop.create_connection(
+                    asyncio.Protocol, *address, ssl=context, server_hostname="localhost"
+                )
+            await asyncio.sleep(0)
+            assert not list(Tracked.alive)
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(loop, main())
+    finally:
+        gc.enable()
+
+
 async def _rounds(loop: Loop, certificates: Certificates, count: int) -> int:
     """How many bytes a second round of that many connections adds to a first."""
     server, client = certificates.for_server(), certificates.for_client()

@@ -298,6 +298,7 @@ class ClientsMixin(LoopBase):
             await waiter
         except BaseException:
             transport.close()
+            del waiter  # Its exception refers to us.
             raise
         return transport, protocol
 
