@@ -115,9 +115,7 @@ void Loop::clear() {
   ready_.clear();
   timers_.clear();
   fds_.clear();
-  std::vector<EventTarget*> flushes;
-  flushes.swap(flushes_);
-  for (EventTarget* const target : flushes) Py_DECREF(target->owner());
+  flushes_.clear();
   contexts_.clear();
   futures_.clear();
   task_factory = Ref();
@@ -206,12 +204,14 @@ bool Loop::run_batch() {
   pace_.ran(count);
   bool succeeded = true;
   in_batch_ = true;
+  flushes_.begin(debug_ ? 1 : count);
   for (; succeeded && count != 0 && !ready_.empty(); --count) {
     const Ready ready = ready_.pop();
     ++serial_;
     succeeded = ready.kind() == Ready::kHandle ? run(ready.handle()) : run(ready);
-    if (!flushes_.empty()) succeeded = flush() && succeeded;
+    succeeded = flushes_.after_callback() && succeeded;
   }
+  succeeded = flushes_.end() && succeeded;
   in_batch_ = false;
   contexts_.leave();
   handle_pool.settle();
@@ -304,26 +304,6 @@ bool Loop::run(const Ready& ready) {
   }
 }
 
-bool Loop::flush() {
-  bool succeeded = true;
-  std::vector<EventTarget*> targets;
-  targets.swap(flushes_);
-  for (EventTarget* const target : targets) {
-    const Ref owner = py::reinterpret_steal<Ref>(target->owner());
-    succeeded = target->on_flush() && succeeded;
-  }
-  if (flushes_.empty()) {
-    targets.clear();
-    flushes_.swap(targets);  // Keeps the memory for the next time.
-  }
-  return succeeded;
-}
-
-void Loop::flush_later(EventTarget* target) {
-  flushes_.push_back(target);
-  Py_INCREF(target->owner());
-}
-
 void Loop::defer_reading(EventTarget* target) {
   if (target->readable_queued) return;
   target->readable_queued = true;
@@ -332,7 +312,7 @@ void Loop::defer_reading(EventTarget* target) {
 
 bool Loop::end_callback() {
   ++serial_;
-  return flushes_.empty() || flush();
+  return flushes_.after_callback();
 }
 
 // Failures
@@ -371,7 +351,8 @@ int Loop::traverse(visitproc visit, void* arg) const {
   if (status == 0) status = contexts_.traverse(visit, arg);
   if (status == 0) status = futures_.traverse(visit, arg);
   if (status != 0) return status;
-  for (const EventTarget* const target : flushes_) Py_VISIT(target->owner());
+  status = flushes_.traverse(visit, arg);
+  if (status != 0) return status;
   Py_VISIT(task_factory.ptr());
   return 0;
 }

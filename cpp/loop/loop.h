@@ -10,6 +10,7 @@
 #include "cpython/ref.h"
 #include "loop/clock.h"
 #include "loop/fd_watchers.h"
+#include "loop/flushes.h"
 #include "loop/futures.h"
 #include "loop/handle.h"
 #include "loop/poll_gate.h"
@@ -80,11 +81,13 @@ class Loop {
   void defer(EventTarget* target) { ready_.push(target, Ready::kDeferred); }
   // Queues a target that still has something to deliver, as if its descriptor were readable.
   void defer_reading(EventTarget* target);
-  void flush_later(EventTarget* target);  // only while in_batch()
+  void flush_later(EventTarget* target) { flushes_.add(target); }  // only while in_batch()
   // A target begins another callback within its event: what the last one gathered leaves first.
   bool end_callback();
   // Whether a ready callback is running, and a number that differs for each.
   [[nodiscard]] bool in_batch() const { return in_batch_; }
+  // Whether so many callbacks are ready that what each sends may wait for those behind it.
+  [[nodiscard]] bool in_large_batch() const { return flushes_.in_large_batch(); }
   [[nodiscard]] std::uint64_t serial() const { return serial_; }
   // Something was sent, so an answer may come: the next turn polls.
   void expect_events() { pace_.expect_events(); }
@@ -136,7 +139,6 @@ class Loop {
   bool handle_failed(Handle* handle);
   void keep_context(Handle* handle);
   static bool run(const Ready& ready);
-  bool flush();
   // In a forked child: first makes a poll set that is not the parent's.
   bool own_poll_set();
   bool restart_after_fork();
@@ -155,7 +157,7 @@ class Loop {
   Contexts contexts_;
   Clock clock_;
   Futures futures_;
-  std::vector<EventTarget*> flushes_;  // owns a reference to each owner
+  Flushes flushes_;
   std::unique_ptr<char[]> read_buffer_;
   std::unique_ptr<char[]> batch_buffer_;
 

@@ -26,6 +26,8 @@ PyObject* StreamTransport::extra() {
 }
 
 PyObject* StreamTransport::extra_info(PyObject* name, PyObject* fallback) {
+  // Whoever asks for the socket may do something to it.
+  if (!flush()) return nullptr;
   if (!extra_) extra_ = steal(PyDict_New());
   if (PyObject* const known = PyDict_GetItemWithError(extra_.ptr(), name)) {
     return Py_NewRef(known);

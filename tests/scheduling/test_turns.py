@@ -19,7 +19,7 @@ from tests.support.loops import run
 Loop = asyncio.AbstractEventLoop
 
 
-def test_response_leaves_before_the_requests_behind_it_are_handled(any_loop: Loop) -> None:
+def test_response_leaves_before_many_requests_behind_it_are_handled(any_loop: Loop) -> None:
     """uvloop#123"""
 
     async def main() -> None:
@@ -31,6 +31,7 @@ def test_response_leaves_before_the_requests_behind_it_are_handled(any_loop: Loo
                 self.transport = transport
 
             def data_received(self, data: bytes) -> None:
+                time.sleep(0.005)
                 # Whose responses are there before this one is written?
                 arrived.append(sum(readable(theirs) for _, theirs in pairs))
                 self.transport.write(data)
@@ -47,7 +48,8 @@ def test_response_leaves_before_the_requests_behind_it_are_handled(any_loop: Loo
         await asyncio.sleep(0)
         for _, theirs in pairs:
             theirs.close()
-        assert arrived == list(range(10))
+        # At most the one before it is still to be sent.
+        assert all(count >= place - 1 for place, count in enumerate(arrived)), arrived
 
     def readable(sock: socket.socket) -> bool:
         try:
