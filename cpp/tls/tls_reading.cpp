@@ -199,17 +199,7 @@ void TlsProtocol::resume_reading() {
 }
 
 void TlsProtocol::go_on_reading() {
-  switch (state_) {
-    case State::kWrapped:
-      return do_read();
-    case State::kFlushing:
-      return do_flush();
-    case State::kShutdown:
-      return do_shutdown();
-    case State::kUnwrapped:
-    case State::kHandshake:
-      return;
-  }
+  if (state_ != State::kHandshake) receive();
 }
 
 void TlsProtocol::set_read_limits(PyObject* high, PyObject* low) {

@@ -3,8 +3,11 @@
 #include <pybind11/pybind11.h>
 #include <sys/uio.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <vector>
+
+#include "transports/system_calls.h"
 
 namespace cxxloop {
 
@@ -24,6 +27,23 @@ class Outgoing {
   // bytes object, else as a copy. False: a Python error is set, nothing was appended.
   bool append(PyObject* owner, const char* data, std::size_t length, std::size_t offset);
 
+  // Calls send(vectors, count), which returns as sendmsg() does, until nothing is left or no more
+  // is taken. Returns 0 or an errno value.
+  template <class Send>
+  int send_with(Send&& send) {
+    while (!empty()) {
+      iovec vectors[kVectors];
+      const int count = gather(vectors, kVectors);
+      std::size_t offered = 0;
+      for (int i = 0; i < count; ++i) offered += vectors[i].iov_len;
+      const ssize_t sent = send(vectors, count);
+      if (sent < 0) return is_try_again(errno) ? 0 : errno;
+      consume(static_cast<std::size_t>(sent));
+      if (static_cast<std::size_t>(sent) < offered) return 0;
+    }
+    return 0;
+  }
+
   // Fills at most `count` vectors with what comes first; returns how many.
   int gather(iovec* vectors, int count) const;
 
@@ -33,6 +53,8 @@ class Outgoing {
   void clear();
 
  private:
+  static constexpr int kVectors = 64;
+
   struct Piece {
     PyObject* bytes;
     std::size_t offset;

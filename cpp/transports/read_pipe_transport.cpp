@@ -19,27 +19,22 @@ PyTypeObject* read_pipe_transport_type = nullptr;
 
 namespace {
 
-// As for sockets: reads of at least this size go straight into the bytes object that the
-// protocol gets, which has room for what is just too little for malloc() to map fresh pages.
-constexpr Py_ssize_t kLargeRead = 32 * 1024;
-constexpr Py_ssize_t kLargeReadRoom = 128 * 1024 - 256;
-
 // No read gives more than a pipe holds.
 Py_ssize_t room_for_reads(int fd) {
 #ifdef F_GETPIPE_SZ
   const int capacity = fcntl(fd, F_GETPIPE_SZ);
-  if (capacity > 0) return std::min<Py_ssize_t>(capacity, kLargeReadRoom);
+  if (capacity > 0) return std::min<Py_ssize_t>(capacity, ByteReader::kLargeRoom);
 #else
   static_cast<void>(fd);
 #endif
-  return kLargeReadRoom;
+  return ByteReader::kLargeRoom;
 }
 
 }  // namespace
 
 ReadPipeTransport::ReadPipeTransport(PyObject* self, const PipeParts& parts,
                                      CapturedContext context)
-    : PipeTransport(self, parts, context), room_(room_for_reads(parts.fd)) {}
+    : PipeTransport(self, parts, context), reader_(room_for_reads(parts.fd)) {}
 
 py::object make_read_pipe_transport(Loop& loop, const py::object& pipe, int fd,
                                     const py::object& protocol, const py::object& waiter) {
@@ -100,37 +95,12 @@ bool ReadPipeTransport::on_readable() {
   return report_method(loop, self_, names._read_ready, nullptr);
 }
 
-// The bytes that have arrived; empty at the end. Null: `error` is an errno value, or a Python
-// exception is set and it is 0.
-PyObject* ReadPipeTransport::receive(int* error) {
-  *error = 0;
-  if (!large_reads_) {
-    char* const buffer = loop_->read_buffer();
-    const ssize_t count = read(fd_, buffer, Loop::kReadBufferSize);
-    if (count < 0) {
-      *error = errno;
-      return nullptr;
-    }
-    large_reads_ = count >= kLargeRead;
-    return PyBytes_FromStringAndSize(buffer, count);
-  }
-  PyObject* bytes = PyBytes_FromStringAndSize(nullptr, room_);
-  if (bytes == nullptr) return nullptr;
-  const ssize_t count = read(fd_, PyBytes_AS_STRING(bytes), static_cast<std::size_t>(room_));
-  if (count < 0) {
-    *error = errno;
-    Py_DECREF(bytes);
-    return nullptr;
-  }
-  large_reads_ = count >= kLargeRead;
-  if (_PyBytes_Resize(&bytes, count) < 0) return nullptr;
-  return bytes;
-}
-
 bool ReadPipeTransport::read_ready() {
   if (loop_ == nullptr || !pipe_) return true;
   int error = 0;
-  const Ref data = py::reinterpret_steal<Ref>(receive(&error));
+  const Ref data = py::reinterpret_steal<Ref>(
+      reader_.read(loop_->read_buffer(), Loop::kReadBufferSize, &error,
+                   [this](char* target, std::size_t size) { return read(fd_, target, size); }));
   if (!data) {
     if (is_try_again(error)) return true;
     if (error == 0) return false;

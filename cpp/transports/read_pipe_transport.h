@@ -2,6 +2,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include "transports/byte_reader.h"
 #include "transports/pipe_transport.h"
 
 namespace cxxloop {
@@ -33,13 +34,11 @@ class ReadPipeTransport final : public PipeTransport {
   bool is_expected(PyObject* exception) override;
   bool end(PyObject* exception) override;
 
-  PyObject* receive(int* error);
   bool end_of_file();
   bool watch();
   void unwatch();
 
-  Py_ssize_t room_;  // for a large read, in bytes
-  bool large_reads_ = false;
+  ByteReader reader_;
   bool paused_ = false;
   bool reading_ = false;      // watched
   bool eof_to_tell_ = false;  // before connection_lost()

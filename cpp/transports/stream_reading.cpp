@@ -15,15 +15,8 @@ namespace cxxloop {
 
 namespace {
 
-// Reads of at least this size go straight into the bytes object that the protocol gets;
-// smaller ones are cheaper to copy out of the loop's buffer than to allocate for.
-constexpr Py_ssize_t kLargeRead = 32 * 1024;
-
 // For a native protocol: what stays in the processor's cache until it is looked at.
 constexpr std::size_t kNativeRead = 128 * 1024;
-
-// Room for a large read: just below the size from which malloc() maps fresh pages each time.
-constexpr Py_ssize_t kLargeReadRoom = 128 * 1024 - 256;
 
 }  // namespace
 
@@ -66,36 +59,11 @@ bool StreamTransport::on_readable() {
   return succeeded;
 }
 
-// The bytes that have arrived; empty at the end of the stream. Null: `error` is an errno
-// value, or a Python exception is set and it is 0.
-PyObject* StreamTransport::receive(int* error) {
-  *error = 0;
-  if (!large_reads_) {
-    char* const buffer = loop_->read_buffer();
-    const ssize_t count = recv(fd_, buffer, Loop::kReadBufferSize, 0);
-    if (count < 0) {
-      *error = errno;
-      return nullptr;
-    }
-    large_reads_ = count >= kLargeRead;
-    return PyBytes_FromStringAndSize(buffer, count);
-  }
-  PyObject* bytes = PyBytes_FromStringAndSize(nullptr, kLargeReadRoom);
-  if (bytes == nullptr) return nullptr;
-  const ssize_t count = recv(fd_, PyBytes_AS_STRING(bytes), kLargeReadRoom, 0);
-  if (count < 0) {
-    *error = errno;
-    Py_DECREF(bytes);
-    return nullptr;
-  }
-  large_reads_ = count >= kLargeRead;
-  if (_PyBytes_Resize(&bytes, count) < 0) return nullptr;
-  return bytes;
-}
-
 bool StreamTransport::read_data() {
   int error = 0;
-  PyObject* const data = receive(&error);
+  PyObject* const data =
+      reader_.read(loop_->read_buffer(), Loop::kReadBufferSize, &error,
+                   [this](char* target, std::size_t size) { return recv(fd_, target, size, 0); });
   if (data == nullptr) {
     if (is_try_again(error)) return true;
     if (error != 0) raise_os_error(error);

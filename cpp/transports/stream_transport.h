@@ -10,6 +10,7 @@
 #include "cpython/ref.h"
 #include "loop/event_target.h"
 #include "loop/loop.h"
+#include "transports/byte_reader.h"
 #include "transports/held_socket.h"
 #include "transports/native_protocol.h"
 #include "transports/outgoing.h"
@@ -112,7 +113,6 @@ class StreamTransport final : public EventTarget {
 
   // Reading
   bool read_data();
-  PyObject* receive(int* error);
   bool read_into_buffer();
   bool read_for_native();
   bool deliver_eof();
@@ -153,6 +153,7 @@ class StreamTransport final : public EventTarget {
   SocketAddress local_;  // fetched when asked for, at the latest when closing
 
   WaterMarks water_marks_;
+  ByteReader reader_;
   std::uint64_t write_serial_ = 0;  // the callback of the last write
   Py_ssize_t lost_ = 0;             // set when connection_lost() is scheduled; counts writes then
   int fd_;
@@ -162,7 +163,6 @@ class StreamTransport final : public EventTarget {
   std::uint8_t single_flushes_ = 0;   // in a row
   bool gathering_ = false;            // writes wait for the end of their callback
   bool flush_scheduled_ = false;
-  bool large_reads_ = false;
   bool buffered_ = false;  // the protocol is a BufferedProtocol
   Start start_ = Start::kConnectionMade;
   bool explicit_context_ = false;

@@ -27,7 +27,6 @@ namespace {
 constexpr std::size_t kGatherAtMost = 64 * 1024;  // bytes
 constexpr std::uint8_t kGatherWrites = 64;
 constexpr std::uint8_t kSingleFlushesToStop = 8;
-constexpr int kVectors = 64;
 
 #if PY_VERSION_HEX >= 0x030E0000
 constexpr const char* kWrongType =
@@ -188,25 +187,15 @@ PyObject* StreamTransport::writelines(PyObject* list) {
 
 // Sends as much as the socket takes. False: `error` is an errno value.
 bool StreamTransport::send_outgoing(int* error) {
-  while (!outgoing_.empty()) {
-    iovec vectors[kVectors];
+  *error = outgoing_.send_with([this](iovec* vectors, int count) {
+    loop_->expect_events();
+    if (count == 1) return send(fd_, vectors[0].iov_base, vectors[0].iov_len, kSendFlags);
     msghdr message{};
     message.msg_iov = vectors;
-    const int count = outgoing_.gather(vectors, kVectors);
     message.msg_iovlen = static_cast<std::size_t>(count);
-    std::size_t offered = 0;
-    for (int i = 0; i < count; ++i) offered += vectors[i].iov_len;
-    const ssize_t sent = sendmsg(fd_, &message, kSendFlags);
-    loop_->expect_events();
-    if (sent < 0) {
-      if (is_try_again(errno)) return true;
-      *error = errno;
-      return false;
-    }
-    outgoing_.consume(static_cast<std::size_t>(sent));
-    if (static_cast<std::size_t>(sent) < offered) return true;
-  }
-  return true;
+    return sendmsg(fd_, &message, kSendFlags);
+  });
+  return *error == 0;
 }
 
 bool StreamTransport::on_flush() {

@@ -19,7 +19,6 @@ PyTypeObject* write_pipe_transport_type = nullptr;
 namespace {
 
 constexpr Py_ssize_t kLogThresholdForLostWrites = 5;
-constexpr int kVectors = 64;
 
 }  // namespace
 
@@ -131,22 +130,11 @@ bool WritePipeTransport::write_failed() {
 
 // Sends as much as the pipe takes. False: `error` is an errno value.
 bool WritePipeTransport::send_outgoing(int* error) {
-  while (!outgoing_.empty()) {
-    iovec vectors[kVectors];
-    const int count = outgoing_.gather(vectors, kVectors);
-    std::size_t offered = 0;
-    for (int i = 0; i < count; ++i) offered += vectors[i].iov_len;
-    const ssize_t sent = writev(fd_, vectors, count);
+  *error = outgoing_.send_with([this](const iovec* vectors, int count) {
     loop_->expect_events();
-    if (sent < 0) {
-      if (is_try_again(errno)) return true;
-      *error = errno;
-      return false;
-    }
-    outgoing_.consume(static_cast<std::size_t>(sent));
-    if (static_cast<std::size_t>(sent) < offered) return true;
-  }
-  return true;
+    return writev(fd_, vectors, count);
+  });
+  return *error == 0;
 }
 
 bool WritePipeTransport::on_writable() {
