@@ -1,7 +1,6 @@
 #include "tls/lower_transport.h"
 
 #include "cpython/names.h"
-#include "transports/stream_transport.h"
 
 namespace cxxloop {
 

@@ -5,10 +5,9 @@
 #include <vector>
 
 #include "cpython/ref.h"
+#include "transports/stream_transport.h"
 
 namespace cxxloop {
-
-class StreamTransport;
 
 // The transport that carries the ciphertext: a StreamTransport, which is called directly, or any
 // other one that start_tls() was given. Methods throw what Python raised.

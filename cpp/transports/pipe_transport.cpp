@@ -162,7 +162,7 @@ void PipeTransport::finalize() {
   Py_XDECREF(closed);
 }
 
-int PipeTransport::traverse(visitproc visit, void* arg) const {
+int PipeTransport::traverse_common(visitproc visit, void* arg) const {
   Py_VISIT(loop_object_.ptr());
   Py_VISIT(pipe_.ptr());
   Py_VISIT(protocol_.ptr());
@@ -173,7 +173,7 @@ int PipeTransport::traverse(visitproc visit, void* arg) const {
   return 0;
 }
 
-void PipeTransport::clear() {
+void PipeTransport::clear_common() {
   loop_ = nullptr;
   loop_object_ = pipe_ = protocol_ = waiter_ = lost_exception_ = Ref();
   Py_CLEAR(context_.context);

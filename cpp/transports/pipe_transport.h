@@ -59,11 +59,13 @@ class PipeTransport : public EventTarget {
 
   // Called by the garbage collector or the last reference while still open.
   void finalize();
-  int traverse(visitproc visit, void* arg) const;
-  void clear();
 
  protected:
-  ~PipeTransport() { clear(); }
+  ~PipeTransport() { clear_common(); }
+
+  // What both kinds refer to
+  int traverse_common(visitproc visit, void* arg) const;
+  void clear_common();
 
   // Has the pipe watched, unless there is no reason; what comes after connection_made().
   virtual bool start_watching() = 0;

@@ -28,6 +28,9 @@ class ReadPipeTransport final : public PipeTransport {
   // Reads once and tells the protocol; raises what that raises.
   bool read_ready();
 
+  int traverse(visitproc visit, void* arg) const { return traverse_common(visit, arg); }
+  void clear() { clear_common(); }
+
  private:
   bool start_watching() override;
   bool before_connection_lost() override;

@@ -215,13 +215,13 @@ PyObject* WritePipeTransport::repr() {
 
 int WritePipeTransport::traverse(visitproc visit, void* arg) const {
   Py_VISIT(write_context_.context);
-  return PipeTransport::traverse(visit, arg);
+  return traverse_common(visit, arg);
 }
 
 void WritePipeTransport::clear() {
   outgoing_.clear();
   Py_CLEAR(write_context_.context);
-  PipeTransport::clear();
+  clear_common();
 }
 
 }  // namespace cxxloop
