@@ -79,11 +79,18 @@ PyObject* get_of_engine(PyObject* self, void* /*closure*/) {
   return new_or_none((as_protocol(self)->engine().*Attribute)());
 }
 
+template <bool (TlsProtocol::*Question)() const>
+PyObject* get_bool(PyObject* self, void* /*closure*/) {
+  return PyBool_FromLong((as_protocol(self)->*Question)());
+}
+
 PyGetSetDef attributes[] = {
     {"_loop", get<&TlsProtocol::loop_object>, nullptr, nullptr, nullptr},
     {"_transport", get<&TlsProtocol::lower_transport>, nullptr, nullptr, nullptr},
     {"_app_transport", get<&TlsProtocol::app_transport>, nullptr, nullptr, nullptr},
     {"_app_protocol", get<&TlsProtocol::app_protocol>, nullptr, nullptr, nullptr},
+    {"_app_reading_paused", get_bool<&TlsProtocol::app_reading_paused>, nullptr, nullptr, nullptr},
+    {"_app_writing_paused", get_bool<&TlsProtocol::app_writing_paused>, nullptr, nullptr, nullptr},
     {"_waiter", get<&TlsProtocol::waiter>, nullptr, nullptr, nullptr},
     {"_extra", get<&TlsProtocol::extra>, nullptr, nullptr, nullptr},
     {"_sslobj", get_of_engine<&SslEngine::ssl_object>, nullptr, nullptr, nullptr},

@@ -82,6 +82,7 @@ class TlsProtocol final : public NativeProtocol {
 
   [[nodiscard]] bool is_reading() const { return !app_reading_paused_; }
   [[nodiscard]] bool app_writing_paused() const { return app_writing_paused_; }
+  [[nodiscard]] bool app_reading_paused() const { return app_reading_paused_; }
   [[nodiscard]] bool is_lower_closing() const { return lower_ && lower_.is_closing(); }
   [[nodiscard]] std::size_t write_buffer_size() const;
   [[nodiscard]] std::size_t read_buffer_size() const { return engine_.incoming_pending(); }

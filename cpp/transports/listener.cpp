@@ -101,7 +101,7 @@ bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t siz
     ::close(fd);
     return creation_failed(nullptr);
   }
-  if (!parts_.tls.is_none()) return accept_tls(fd);
+  if (!parts_.tls.is_none()) return accept_tls(fd, own_context.ptr());
   const Ref protocol =
       py::reinterpret_steal<Ref>(PyObject_CallNoArgs(parts_.protocol_factory.ptr()));
   PyObject* transport = nullptr;
@@ -126,13 +126,13 @@ bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t siz
 
 // The handshake is a task of its own, as asyncio's: whoever cancels all tasks ends it. Takes the
 // descriptor over.
-bool Listener::accept_tls(int fd) {
+bool Listener::accept_tls(int fd, PyObject* context) {
   const Ref number = py::reinterpret_steal<Ref>(PyLong_FromLong(fd));
   const Ref result = py::reinterpret_steal<Ref>(
       number ? PyObject_CallMethodObjArgs(loop_->self(), names._accept_tls,
                                           parts_.protocol_factory.ptr(), number.ptr(),
                                           parts_.sock.ptr(), parts_.server.ptr(), parts_.tls.ptr(),
-                                          parts_.context.ptr(), nullptr)
+                                          context == nullptr ? Py_None : context, nullptr)
              : nullptr);
   return result || creation_failed(nullptr);
 }

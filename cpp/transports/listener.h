@@ -42,7 +42,7 @@ class Listener final : public EventTarget {
 
  private:
   bool accept_one(int fd, const sockaddr_storage& address, socklen_t size);
-  bool accept_tls(int fd);
+  bool accept_tls(int fd, PyObject* context);
   bool log_accepted(int fd, const SocketAddress& peer);
   bool creation_failed(PyObject* protocol);
   bool accept_failed(int error);

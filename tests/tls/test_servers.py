@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import socket
 import sys
 from pathlib import Path
@@ -128,3 +129,30 @@ def test_many_connect_at_once(any_loop: Loop, certificates: Certificates) -> Non
             await asyncio.gather(*[ask(address, number) for number in range(50)])
 
     run(any_loop, main())
+
+
+def test_what_one_connection_sets_is_not_seen_by_the_next(
+    any_loop: Loop, certificates: Certificates
+) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="nothing")
+    seen: list[str] = []
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(variable.get())
+        variable.set("something")
+        writer.close()
+        await writer.wait_closed()
+
+    async def main() -> None:
+        server = await start(serve, ssl=certificates.for_server())
+        for _ in range(2):
+            stream = await connect(
+                server, ssl=certificates.for_client(), server_hostname="localhost"
+            )
+            assert await stream.reader.read() == b""
+            await close(stream)
+        server.close()
+        await server.wait_closed()
+
+    run(any_loop, main())
+    assert seen == ["nothing", "nothing"]
