@@ -24,7 +24,8 @@ namespace cxxloop {
 
 namespace {
 
-constexpr std::size_t kGatherAtMost = 64 * 1024;  // bytes
+constexpr std::size_t kGatherAtMost = 64 * 1024;    // bytes, of several writes
+constexpr std::size_t kHoldBackAtMost = 16 * 1024;  // bytes, of one
 constexpr std::uint8_t kGatherWrites = 64;
 constexpr std::uint8_t kSingleFlushesToStop = 8;
 
@@ -96,7 +97,8 @@ bool StreamTransport::gather(PyObject* owner, const char* data, std::size_t leng
 
 bool StreamTransport::send_or_queue(PyObject* owner, const char* data, std::size_t length) {
   if (writing_) return queue(owner, data, length, 0);
-  if (should_gather()) return gather(owner, data, length);
+  // A large write gains nothing by waiting, and what isn't a bytes object would be copied.
+  if (length <= kHoldBackAtMost && should_gather()) return gather(owner, data, length);
   if (!flush()) return false;
   if (lost_ != 0) return count_lost_write(lost_);
   if (writing_) return queue(owner, data, length, 0);
