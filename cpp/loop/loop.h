@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "cpython/context.h"
 #include "cpython/ref.h"

@@ -5,8 +5,8 @@
 #include "cpython/buffer_view.h"
 #include "cpython/errors.h"
 #include "cpython/names.h"
-#include "cpython/stdlib.h"
 #include "tls/tls_protocol.h"
+#include "transports/transport_reports.h"
 
 namespace cxxloop {
 
@@ -16,18 +16,12 @@ namespace {
 // is still in the processor's cache.
 constexpr std::size_t kTakeAfter = 64 * 1024;
 
-constexpr Py_ssize_t kLogThresholdForLostWrites = 5;
-
 }  // namespace
 
 // Whether it is too late to write; says so in the log once there were many such writes.
 bool TlsProtocol::refuses_writing() {
   if (state_ == State::kHandshake || state_ == State::kWrapped) return false;
-  if (lost_ >= kLogThresholdForLostWrites) {
-    const Ref logged =
-        steal(PyObject_CallMethod(stdlib.logger, "warning", "s", "SSL connection is closed"));
-  }
-  ++lost_;
+  if (!count_lost_write(lost_, "SSL connection is closed")) throw py::error_already_set();
   return true;
 }
 

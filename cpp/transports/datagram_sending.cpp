@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "cpython/buffer_view.h"
 #include "cpython/errors.h"
 #include "cpython/names.h"
 #include "transports/datagram_transport.h"
@@ -21,25 +22,6 @@ constexpr Py_ssize_t kHeaderSize = 8;
 #else
 constexpr Py_ssize_t kHeaderSize = 0;
 #endif
-
-// A view of bytes-like data, released at the end of the scope.
-class View {
- public:
-  explicit View(PyObject* data) : valid_(PyObject_GetBuffer(data, &view_, PyBUF_SIMPLE) == 0) {}
-  ~View() {
-    if (valid_) PyBuffer_Release(&view_);
-  }
-  View(const View&) = delete;
-  View& operator=(const View&) = delete;
-
-  [[nodiscard]] bool valid() const { return valid_; }
-  [[nodiscard]] const void* data() const { return view_.buf; }
-  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(view_.len); }
-
- private:
-  Py_buffer view_;
-  bool valid_;
-};
 
 }  // namespace
 
@@ -100,8 +82,7 @@ PyObject* DatagramTransport::sendto(PyObject* data, PyObject* address) {
 }
 
 DatagramTransport::Sent DatagramTransport::send_now(PyObject* data, PyObject* address) {
-  const View view(data);
-  if (!view.valid()) return Sent::kBroken;
+  const BufferView view(data);
   ssize_t sent = 0;
   if (connected_) {
     sent = send(fd_, view.data(), view.size(), kSendFlags);

@@ -67,10 +67,9 @@ bool log_debug(Loop& loop, PyObject* transport, const char* format) {
   return result != nullptr;
 }
 
-bool count_lost_write(Py_ssize_t& lost) {
+bool count_lost_write(Py_ssize_t& lost, const char* message) {
   if (lost++ < kLogThresholdForLostWrites) return true;
-  PyObject* const logged =
-      PyObject_CallMethod(stdlib.logger, "warning", "s", "socket.send() raised exception.");
+  PyObject* const logged = PyObject_CallMethod(stdlib.logger, "warning", "s", message);
   Py_XDECREF(logged);
   return logged != nullptr;
 }

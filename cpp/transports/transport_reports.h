@@ -35,7 +35,7 @@ bool log_failure(Loop& loop, PyObject* subject, const char* message, const Ref& 
 // In debug mode, logs `format` with the transport.
 bool log_debug(Loop& loop, PyObject* transport, const char* format);
 
-// Counts a write that can't arrive any more, and logs that once there are many.
-bool count_lost_write(Py_ssize_t& lost);
+// Counts a write that can't arrive any more, and logs `message` once there are many.
+bool count_lost_write(Py_ssize_t& lost, const char* message = "socket.send() raised exception.");
 
 }  // namespace cxxloop

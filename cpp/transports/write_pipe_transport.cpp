@@ -16,12 +16,6 @@ namespace cxxloop {
 
 PyTypeObject* write_pipe_transport_type = nullptr;
 
-namespace {
-
-constexpr Py_ssize_t kLogThresholdForLostWrites = 5;
-
-}  // namespace
-
 WritePipeTransport::WritePipeTransport(PyObject* self, const PipeParts& parts,
                                        CapturedContext context, bool notices_close)
     : PipeTransport(self, parts, context), notices_close_(notices_close) {}
@@ -98,12 +92,7 @@ bool WritePipeTransport::write(PyObject* data) {
 
 // Counts a write that can't arrive any more, and says so once in a while.
 bool WritePipeTransport::discard() {
-  if (lost_++ < kLogThresholdForLostWrites) return true;
-  PyObject* const logged =
-      PyObject_CallMethod(stdlib.logger, "warning", "s",
-                          "pipe closed by peer or os.write(pipe, data) raised exception.");
-  Py_XDECREF(logged);
-  return logged != nullptr;
+  return count_lost_write(lost_, "pipe closed by peer or os.write(pipe, data) raised exception.");
 }
 
 bool WritePipeTransport::write_bytes(PyObject* owner, const char* data, std::size_t length) {
