@@ -6,8 +6,10 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,9 @@ from tests.support.loops import LOOP_FACTORIES, close_loop
 @pytest.fixture(params=sorted(LOOP_FACTORIES))
 def any_loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
     """A new loop, once cxxloop's and once asyncio's: where they disagree, asyncio is right."""
+    since = request.node.get_closest_marker("asyncio_since")
+    if since and request.param == "asyncio" and sys.version_info < since.args[0]:
+        pytest.skip(since.args[1])
     loop = LOOP_FACTORIES[request.param]()
     yield loop
     close_loop(loop)
@@ -68,8 +73,28 @@ def nothing_left_behind(libuv_is_set_up: None) -> Iterator[None]:
         if _target(fd) is not None
     }
     assert not leaked, f"descriptors left: {leaked}"
+    children = _end_children()
+    assert not children, f"children left: {children}"
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def _end_children() -> list[str]:
+    """Ends this process's children, lest the next test meets them; their names."""
+    names = []
+    for pid in _children():
+        names.append(Path(f"/proc/{pid}/comm").read_text().strip())
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return names
+
+
+def _children() -> Iterator[int]:
+    for children in Path("/proc/self/task").glob("*/children"):
+        try:
+            yield from map(int, children.read_text().split())
+        except OSError:  # The thread has ended; its children are another's now.
+            continue
 
 
 def _target(fd: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -47,6 +48,9 @@ async def end(child: asyncio.subprocess.Process) -> None:
     """What a program does with a child that it has but doesn't want any more."""
     child._transport.close()  # type: ignore[attr-defined]
     await child.wait()
+    if child.stdin is not None:  # Until 3.11.4 asyncio logs what nobody has waited for.
+        with contextlib.suppress(BrokenPipeError):
+            await child.stdin.wait_closed()
 
 
 @pytest.mark.parametrize("job", [start_only, start_without_pipes, start_in_shell])

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -172,6 +173,8 @@ def test_protocol_acts_in_a_callback(
 ) -> None:
     if (call, action) == ("connection_made", "pauses"):
         pytest.skip("asyncio doesn't send the end of a client's handshake then")
+    if call == "connection_lost" and "closes" in action and sys.version_info < (3, 11, 7):
+        pytest.skip("asyncio's abort() of a closed transport fails")
 
     async def scenario(trace: Trace) -> None:
         protocol = Traced(trace, **{call: ACTIONS[action]})

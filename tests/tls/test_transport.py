@@ -78,6 +78,7 @@ def test_protocol_can_be_replaced(any_loop: Loop, certificates: Certificates) ->
     run(any_loop, main())
 
 
+@pytest.mark.asyncio_since((3, 11, 7), "abort() failed before")
 def test_close_and_abort_may_be_repeated(any_loop: Loop, certificates: Certificates) -> None:
     async def main() -> None:
         protocol = Recorder(any_loop)

@@ -117,6 +117,7 @@ def test_endpoints_take_turns(any_loop: Loop) -> None:
     run(any_loop, main())
 
 
+@pytest.mark.asyncio_since((3, 11, 7), "no pauses of datagrams before")
 def test_paused_endpoint_delivers_nothing_until_it_is_resumed(any_loop: Loop) -> None:
     """zuvloop#26"""
 
@@ -141,6 +142,7 @@ def test_paused_endpoint_delivers_nothing_until_it_is_resumed(any_loop: Loop) ->
     run(any_loop, main())
 
 
+@pytest.mark.asyncio_since((3, 11, 7), "no pauses of datagrams before")
 def test_endpoint_can_begin_paused(any_loop: Loop) -> None:
     class Paused(DatagramRecorder):
         def connection_made(self, transport: Any) -> None:
@@ -243,6 +245,7 @@ def test_stopped_loop_delivers_nothing_more(any_loop: Loop) -> None:
     any_loop.run_until_complete(task)
 
 
+@pytest.mark.asyncio_since((3, 11, 7), "no pauses of datagrams before")
 def test_all_datagrams_are_delivered_in_one_context_of_their_own(any_loop: Loop) -> None:
     seen: list[int] = []
 

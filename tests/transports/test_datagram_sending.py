@@ -263,6 +263,7 @@ def test_unconnected_endpoint_sends_until_it_is_gone(any_loop: Loop) -> None:
     run(any_loop, main())
 
 
+@pytest.mark.asyncio_since((3, 11, 7), "no pauses of datagrams before")
 def test_repr_tells_the_state(any_loop: Loop) -> None:
     async def main() -> None:
         async with endpoint() as (transport, protocol):
@@ -280,6 +281,7 @@ def test_repr_tells_the_state(any_loop: Loop) -> None:
     run(any_loop, main())
 
 
+@pytest.mark.asyncio_since((3, 11, 7), "no pauses of datagrams before")
 def test_debug_mode_logs_pauses(any_loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
     any_loop.set_debug(True)
 

@@ -95,6 +95,7 @@ def test_connected_endpoint_knows_both_addresses(any_loop: Loop) -> None:
     run(any_loop, main())
 
 
+@pytest.mark.asyncio_since((3, 11, 7), "no is_reading() before")
 def test_transport_is_of_asyncios_types(any_loop: Loop) -> None:
     async def main() -> None:
         async with endpoint() as (transport, protocol):

@@ -19,6 +19,7 @@ Loop = asyncio.AbstractEventLoop
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="none")
 
 
+@pytest.mark.asyncio_since((3, 11, 7), "no is_reading() before")
 def test_transport_is_a_read_transport(any_loop: Loop) -> None:
     async def main() -> None:
         async with reader(any_loop) as (recorder, transport, _):
@@ -58,6 +59,7 @@ def test_one_read_gives_at_most_a_quarter_mebibyte(any_loop: Loop) -> None:
     assert sizes == [1, 4096, 65536, 65536, 65536, 10]
 
 
+@pytest.mark.asyncio_since((3, 11, 7), "no is_reading() before")
 def test_nothing_is_read_while_paused(any_loop: Loop) -> None:
     async def main() -> None:
         async with reader(any_loop) as (recorder, transport, writing):
@@ -76,6 +78,7 @@ def test_nothing_is_read_while_paused(any_loop: Loop) -> None:
     run(any_loop, main())
 
 
+@pytest.mark.asyncio_since((3, 11, 7), "the pause was undone before")
 def test_transport_paused_by_connection_made_waits_to_be_resumed(any_loop: Loop) -> None:
     class Paused(Recorder):
         def connection_made(self, transport: Any) -> None:
@@ -96,6 +99,7 @@ def test_transport_paused_by_connection_made_waits_to_be_resumed(any_loop: Loop)
     run(any_loop, main())
 
 
+@pytest.mark.asyncio_since((3, 11, 7), "no is_reading() before")
 def test_end_of_file_is_told_and_closes(any_loop: Loop) -> None:
     async def main() -> None:
         async with reader(any_loop) as (recorder, transport, writing):

@@ -232,6 +232,7 @@ def test_client_callback_may_be_a_coroutine_function(any_loop: Loop, place: str 
     run(any_loop, main())
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11, 7), reason="streams.py reports no failure before")
 def test_failing_client_coroutine_is_reported_and_its_connection_closed(any_loop: Loop) -> None:
     failures = Failures(any_loop)
 

@@ -193,6 +193,7 @@ def test_pause_and_resume_reading(any_loop: Loop) -> None:
     run(any_loop, main())
 
 
+@pytest.mark.asyncio_since((3, 11, 7), "the pause was undone before")
 def test_connection_made_that_pauses_gets_no_data(any_loop: Loop) -> None:
     class Pausing(Recorder):
         def connection_made(self, transport: Any) -> None:
