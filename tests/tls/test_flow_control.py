@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from typing import Any
 
@@ -283,3 +285,42 @@ def test_stalled_peer_costs_linear_time(any_loop: Loop, certificates: Certificat
             assert received.endswith(b"\0" + b"x" * 2000)
 
     run(any_loop, main())
+
+
+@pytest.mark.parametrize("way", ["reset", "end"])
+def test_connection_that_breaks_while_it_is_written_to_ends_the_writer(
+    any_loop: Loop, certificates: Certificates, way: str
+) -> None:
+    """uvloop#639, python/cpython#118950"""
+    failures = Failures(any_loop)
+
+    async def main() -> None:
+        reader, protocol_lost = asyncio.StreamReader(), any_loop.create_future()
+
+        class Protocol(asyncio.StreamReaderProtocol):
+            def connection_lost(self, exc: Exception | None) -> None:
+                protocol_lost.set_result(exc)
+                super().connection_lost(exc)
+
+        protocol = Protocol(reader)
+        async with tls_peer(any_loop, protocol, certificates) as (transport, peer):
+            writer = asyncio.StreamWriter(transport, protocol, reader, any_loop)
+            writing = asyncio.ensure_future(write_until_it_fails(writer))
+            await peer.receive_exactly(1 << 20)
+            if way == "end":
+                peer.sock.shutdown(socket.SHUT_RDWR)
+            peer.sock.close()
+            with pytest.raises(ConnectionError):
+                await writing
+            assert isinstance(await protocol_lost, (OSError, type(None)))
+            assert transport.is_closing()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def write_until_it_fails(writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(bytes(1 << 16))
+            await writer.drain()
+
+    run(any_loop, main())
+    assert failures.contexts == []
