@@ -91,5 +91,6 @@ class LoadGenerator:
             raise LoadFailedError(ended.stderr.strip() or f"ended with {ended.returncode}")
         report: dict[str, float] = json.loads(ended.stdout)
         if "rate" in report:
-            report["mib"] = report["rate"] * load.response / 2**20
+            request = len(load.request) if isinstance(load.request, bytes) else load.request
+            report["mib"] = report["rate"] * max(request, load.response) / 2**20
         return report

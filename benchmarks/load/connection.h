@@ -57,15 +57,15 @@ class Connection {
     }
   }
 
-  // False when the kernel takes no more, or nothing is left to send.
+  // False when the kernel takes no more, or nothing is left to send. TLS sends record by record.
   bool send_some() {
-    const size_t left = options_.message.size() - sent_;
-    if (left == 0) return false;
-    const char* from = options_.message.data() + sent_;
-    const ssize_t n = send_now(from, left);
-    if (n < 0) return false;
-    sent_ += static_cast<size_t>(n);
-    return static_cast<size_t>(n) == left;
+    while (const size_t left = options_.message.size() - sent_) {
+      const ssize_t n = send_now(options_.message.data() + sent_, left);
+      if (n < 0) return false;
+      sent_ += static_cast<size_t>(n);
+      if (session_ == nullptr) return static_cast<size_t>(n) == left;
+    }
+    return false;
   }
 
  private:

@@ -76,3 +76,26 @@ class Bulk(Echo):
 async def tls_bulk(listener: socket.socket) -> object:
     """Encryption takes most of the time."""
     return await listen_with_tls(Bulk, listener)
+
+
+class Upload(Echo):
+    """Counts what comes, and answers when all has come."""
+
+    missing = BULK
+
+    def data_received(self, data: bytes) -> None:
+        """Every byte of an upload is handed to the program."""
+        self.missing -= len(data)
+        if self.missing == 0:
+            self.missing = BULK
+            self.transport.write(bytes(64))
+
+
+UPLOAD = Load(1, BULK, 64, echo=False, tls=True)
+
+
+@network("tls_upload", "TLS upload, 16 MiB", UPLOAD, figure="mib")
+@network("tls_upload_cpu", "TLS upload, 16 MiB, server's CPU", UPLOAD)
+async def tls_upload(listener: socket.socket) -> object:
+    """Decryption and the way of its result into Python take most of the time."""
+    return await listen_with_tls(Upload, listener)
