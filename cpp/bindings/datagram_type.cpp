@@ -1,10 +1,8 @@
 #include <pybind11/pybind11.h>
-#include <structmember.h>
-
-#include <cstddef>
 
 #include "bindings/bindings.h"
 #include "bindings/method_arguments.h"
+#include "bindings/transport_slots.h"
 #include "cpython/errors.h"
 #include "cpython/names.h"
 #include "cpython/ref.h"
@@ -199,87 +197,23 @@ PyGetSetDef attributes[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
-PyMemberDef members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(DatagramTransportObject, dictionary), READONLY,
-     nullptr},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(DatagramTransportObject, weak_references), READONLY,
-     nullptr},
-    {nullptr, 0, 0, 0, nullptr},
-};
-
 PyObject* repr(PyObject* self) {
   return guarded([self] { return as_transport(self)->repr(); });
-}
-
-void finalize(PyObject* self) {
-  if (reinterpret_cast<DatagramTransportObject*>(self)->constructed) {
-    as_transport(self)->finalize();
-  }
-}
-
-int clear(PyObject* self) {
-  auto* const object = reinterpret_cast<DatagramTransportObject*>(self);
-  Py_CLEAR(object->extra);
-  Py_CLEAR(object->dictionary);
-  if (object->constructed) object->transport()->clear();
-  return 0;
-}
-
-void dealloc(PyObject* self) {
-  if (PyObject_CallFinalizerFromDealloc(self) < 0) return;  // Somebody kept it after all.
-  PyObject_GC_UnTrack(self);
-  PyObject_ClearWeakRefs(self);
-  clear(self);
-  auto* const object = reinterpret_cast<DatagramTransportObject*>(self);
-  if (object->constructed) object->transport()->~DatagramTransport();
-  PyTypeObject* const type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
-}
-
-int traverse(PyObject* self, visitproc visit, void* arg) {
-  Py_VISIT(Py_TYPE(self));
-  auto* const object = reinterpret_cast<DatagramTransportObject*>(self);
-  Py_VISIT(object->extra);
-  Py_VISIT(object->dictionary);
-  return object->constructed ? object->transport()->traverse(visit, arg) : 0;
-}
-
-// asyncio's own datagram transports are instances of both classes.
-Ref base_types() {
-  for (PyObject* const type : {stdlib.transport_type, stdlib.datagram_transport_type}) {
-    const Py_ssize_t size = reinterpret_cast<PyTypeObject*>(type)->tp_basicsize;
-    if (size == static_cast<Py_ssize_t>(offsetof(DatagramTransportObject, dictionary))) continue;
-    PyErr_SetString(PyExc_ImportError,
-                    "cxxloop doesn't know the size of asyncio.Transport in this Python");
-    throw py::error_already_set();
-  }
-  return steal(PyTuple_Pack(2, stdlib.transport_type, stdlib.datagram_transport_type));
 }
 
 }  // namespace
 
 void bind_datagram_transport(py::module_& module) {
-  PyType_Slot slots[] = {
-      {Py_tp_doc, const_cast<char*>("A datagram socket; an asyncio.DatagramTransport.")},
-      {Py_tp_methods, methods},
-      {Py_tp_getset, attributes},
-      {Py_tp_members, members},
-      {Py_tp_repr, reinterpret_cast<void*>(repr)},
-      {Py_tp_finalize, reinterpret_cast<void*>(finalize)},
-      {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
-      {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
-      {Py_tp_clear, reinterpret_cast<void*>(clear)},
-      {0, nullptr},
-  };
-  PyType_Spec spec{"cxxloop._core.DatagramTransport", sizeof(DatagramTransportObject), 0,
-                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                   slots};
-  const Ref bases = base_types();
-  Ref type = steal(PyType_FromModuleAndSpec(module.ptr(), &spec, bases.ptr()));
+  // asyncio's own datagram transports are instances of both classes.
+  datagram_transport_type = make_transport_type<DatagramTransport>(
+      module, "cxxloop._core.DatagramTransport",
+      {stdlib.transport_type, stdlib.datagram_transport_type},
+      {{Py_tp_doc, const_cast<char*>("A datagram socket; an asyncio.DatagramTransport.")},
+       {Py_tp_methods, methods},
+       {Py_tp_getset, attributes},
+       {Py_tp_repr, reinterpret_cast<void*>(repr)}});
+  const py::handle type(reinterpret_cast<PyObject*>(datagram_transport_type));
   type.attr("max_size") = Loop::kReadBufferSize;
-  module.add_object("DatagramTransport", type);
-  datagram_transport_type = reinterpret_cast<PyTypeObject*>(type.release().ptr());
 }
 
 }  // namespace cxxloop

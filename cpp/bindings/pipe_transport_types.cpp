@@ -201,7 +201,7 @@ PyGetSetDef writer_attributes[] = {
 
 void bind_pipe_transports(py::module_& module) {
   read_pipe_transport_type = make_transport_type<Reader>(
-      module, "cxxloop._core.ReadPipeTransport", stdlib.read_transport_type,
+      module, "cxxloop._core.ReadPipeTransport", {stdlib.read_transport_type},
       {{Py_tp_doc, const_cast<char*>("The reading end of a pipe; an asyncio.ReadTransport.")},
        {Py_tp_methods, reader_methods},
        {Py_tp_getset, reader_attributes},
@@ -209,7 +209,7 @@ void bind_pipe_transports(py::module_& module) {
   const py::handle reader(reinterpret_cast<PyObject*>(read_pipe_transport_type));
   reader.attr("max_size") = Loop::kReadBufferSize;
   write_pipe_transport_type = make_transport_type<Writer>(
-      module, "cxxloop._core.WritePipeTransport", stdlib.transport_type,
+      module, "cxxloop._core.WritePipeTransport", {stdlib.transport_type},
       {{Py_tp_doc, const_cast<char*>("The writing end of a pipe; an asyncio.Transport.")},
        {Py_tp_methods, writer_methods},
        {Py_tp_getset, writer_attributes},

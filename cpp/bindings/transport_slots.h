@@ -60,15 +60,20 @@ struct TransportSlots {
   };
 };
 
-// Makes the heap type of a transport, adds it to the module and keeps it for ever. `base` is one
-// of asyncio's transport classes, `own` what only this type has.
+// Makes the heap type of a transport, adds it to the module and keeps it for ever. `bases` are
+// asyncio's transport classes, `own` is what only this type has.
 template <class Transport>
-PyTypeObject* make_transport_type(py::module_& module, const char* name, PyObject* base,
+PyTypeObject* make_transport_type(py::module_& module, const char* name,
+                                  std::initializer_list<PyObject*> bases,
                                   std::initializer_list<PyType_Slot> own) {
   using Slots = TransportSlots<Transport>;
   using Object = TransportObject<Transport>;
-  const auto* const base_type = reinterpret_cast<PyTypeObject*>(base);
-  if (base_type->tp_basicsize != static_cast<Py_ssize_t>(offsetof(Object, dictionary))) {
+  py::tuple base_types(bases.size());
+  for (size_t i = 0; i < bases.size(); ++i) {
+    PyObject* const base = bases.begin()[i];
+    base_types[i] = py::handle(base);
+    const auto* const base_type = reinterpret_cast<PyTypeObject*>(base);
+    if (base_type->tp_basicsize == static_cast<Py_ssize_t>(offsetof(Object, dictionary))) continue;
     PyErr_Format(PyExc_ImportError, "cxxloop doesn't know the size of asyncio.%s in this Python",
                  base_type->tp_name);
     throw py::error_already_set();
@@ -83,7 +88,7 @@ PyTypeObject* make_transport_type(py::module_& module, const char* name, PyObjec
   PyType_Spec spec{name, sizeof(Object), 0,
                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                    slots.data()};
-  Ref type = steal(PyType_FromModuleAndSpec(module.ptr(), &spec, base));
+  Ref type = steal(PyType_FromModuleAndSpec(module.ptr(), &spec, base_types.ptr()));
   module.add_object(std::strrchr(name, '.') + 1, type);
   return reinterpret_cast<PyTypeObject*>(type.release().ptr());
 }

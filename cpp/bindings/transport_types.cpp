@@ -243,7 +243,7 @@ PyObject* repr(PyObject* self) {
 
 PyTypeObject* bind_stream_transport(py::module_& module) {
   PyTypeObject* const type = make_transport_type<StreamTransport>(
-      module, "cxxloop._core.StreamTransport", stdlib.transport_type,
+      module, "cxxloop._core.StreamTransport", {stdlib.transport_type},
       {{Py_tp_doc,
         const_cast<char*>("A connected TCP or Unix stream socket; an asyncio.Transport.")},
        {Py_tp_methods, transport_methods},

@@ -13,6 +13,7 @@
 #include "loop/loop.h"
 #include "transports/datagram_address.h"
 #include "transports/held_socket.h"
+#include "transports/transport_object.h"
 #include "transports/water_marks.h"
 
 namespace cxxloop {
@@ -195,17 +196,7 @@ class DatagramTransport final : public EventTarget {
   bool writing_ = false;  // watched for writing
 };
 
-// The Python object. The first fields are those of asyncio.Transport.
-struct DatagramTransportObject {
-  PyObject_HEAD
-  PyObject* extra;  // _extra, a dict
-  PyObject* dictionary;
-  PyObject* weak_references;
-  bool constructed;
-  alignas(DatagramTransport) unsigned char storage[sizeof(DatagramTransport)];
-
-  DatagramTransport* transport() { return reinterpret_cast<DatagramTransport*>(storage); }
-};
+using DatagramTransportObject = TransportObject<DatagramTransport>;
 
 // The heap type; set once by the bindings.
 extern PyTypeObject* datagram_transport_type;
