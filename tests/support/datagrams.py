@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -106,6 +108,14 @@ def plain_socket(
         if connect is not None:
             sock.connect(connect)
         yield sock
+
+
+def nobody() -> tuple[str, int]:
+    """An address without a socket, and of a host that no other process uses meanwhile."""
+    host = ipaddress.IPv4Address("127.128.0.0") + os.getpid()
+    with plain_socket((str(host), 0)) as sock:
+        address: tuple[str, int] = sock.getsockname()
+        return address
 
 
 def address_of(transport: Any) -> Any:

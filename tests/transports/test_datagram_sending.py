@@ -21,6 +21,7 @@ from tests.support.datagrams import (
     address_of,
     endpoint,
     everything_in,
+    nobody,
     plain_socket,
 )
 from tests.support.loops import LOOP_FACTORIES, Failures, run
@@ -373,9 +374,7 @@ def test_exits_leave_the_loop_from_every_callback(
     setattr(Leaving, name, leave)
 
     async def main() -> None:
-        with plain_socket() as sock:
-            address = sock.getsockname()
-        async with endpoint(Leaving, remote_addr=address) as (transport, protocol):
+        async with endpoint(Leaving, remote_addr=nobody()) as (transport, protocol):
             transport.sendto(b"to nobody")
             await protocol.until(lambda self: self.errors)
         await protocol.lost

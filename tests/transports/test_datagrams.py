@@ -18,6 +18,7 @@ from tests.support.datagrams import (
     endpoint,
     everything_in,
     lacks_ipv6,
+    nobody,
     plain_socket,
 )
 from tests.support.loops import Failures, run
@@ -115,8 +116,7 @@ def test_connected_endpoint_hears_that_nobody_listens(any_loop: Loop) -> None:
     """uvloop#109, uvloop#601"""
 
     async def main() -> None:
-        with plain_socket() as sock:
-            address = sock.getsockname()
+        address = nobody()
         async with endpoint(remote_addr=address) as (transport, protocol):
             transport.sendto(b"to nobody")
             await protocol.until(lambda self: self.errors)
@@ -131,10 +131,8 @@ def test_connected_endpoint_hears_that_nobody_listens(any_loop: Loop) -> None:
 
 def test_unconnected_endpoint_does_not_hear_that_nobody_listens(any_loop: Loop) -> None:
     async def main() -> None:
-        with plain_socket() as sock:
-            nobody = sock.getsockname()
         async with endpoint(DatagramEcho) as (server, _), endpoint() as (client, protocol):
-            client.sendto(b"lost", nobody)
+            client.sendto(b"lost", nobody())
             client.sendto(b"heard", address_of(server))
             await protocol.until_received(1)
             assert protocol.errors == []
