@@ -95,38 +95,40 @@ bool StreamTransport::read_for_native() {
 
 namespace {
 
-// The protocol's buffer, checked; false with a Python error set.
-bool get_buffer(PyObject* protocol, Py_buffer* view) {
-  const Ref hint = steal(PyLong_FromLong(-1));
-  const Ref buffer = steal(PyObject_CallMethodOneArg(protocol, names.get_buffer, hint.ptr()));
+// The protocol's buffer, which is not empty; null with a Python error set.
+Ref get_buffer(PyObject* protocol) {
+  const Ref hint = py::reinterpret_steal<Ref>(PyLong_FromLong(-1));
+  if (!hint) return Ref();
+  Ref buffer =
+      py::reinterpret_steal<Ref>(PyObject_CallMethodOneArg(protocol, names.get_buffer, hint.ptr()));
+  if (!buffer) return Ref();
   const Py_ssize_t length = PyObject_Length(buffer.ptr());
-  if (length < 0) return false;
+  if (length > 0) return buffer;
   if (length == 0) {
     PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
-    return false;
   }
-  return PyObject_GetBuffer(buffer.ptr(), view, PyBUF_WRITABLE) == 0;
+  return Ref();
 }
 
-bool try_get_buffer(PyObject* protocol, Py_buffer* view) {
-  try {
-    return get_buffer(protocol, view);
-  } catch (py::error_already_set& error) {
-    error.restore();
-    return false;
-  }
+// As socket.recv_into() looks at its argument, whose exception programs get from asyncio.
+bool view_writable(PyObject* buffer, Py_buffer* view) {
+  if (PyObject_GetBuffer(buffer, view, PyBUF_WRITABLE) == 0) return true;
+  PyErr_Clear();
+  PyErr_Format(PyExc_TypeError,
+               "recv_into() argument 1 must be read-write bytes-like object, not %.50s",
+               Py_TYPE(buffer)->tp_name);
+  return false;
 }
 
 }  // namespace
 
 bool StreamTransport::read_into_buffer() {
+  const Ref buffer = get_buffer(protocol_);
+  if (!buffer) return fatal_error("Fatal error: protocol.get_buffer() call failed.");
+  if (fd_ < 0) return true;
   Py_buffer view;
-  if (!try_get_buffer(protocol_, &view)) {
-    return fatal_error("Fatal error: protocol.get_buffer() call failed.");
-  }
-  if (fd_ < 0) {
-    PyBuffer_Release(&view);
-    return true;
+  if (!view_writable(buffer.ptr(), &view)) {
+    return fatal_error("Fatal read error on socket transport");
   }
   const ssize_t count = recv(fd_, view.buf, static_cast<std::size_t>(view.len), 0);
   const int error = errno;
