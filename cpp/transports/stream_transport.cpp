@@ -209,7 +209,8 @@ bool StreamTransport::close() {
 
 bool StreamTransport::force_close(PyObject* exception) {
   if (lost_ != 0 || loop_ == nullptr) return true;
-  if (exception == nullptr && !flush()) return false;
+  // What was written before has been sent, as far as the program knows.
+  if (!flush()) return false;
   if (lost_ != 0) return true;
   outgoing_.clear();
   gathered_writes_ = 0;

@@ -136,6 +136,7 @@ bool StreamTransport::write_failed(int error) {
     writing_ = false;
   }
   outgoing_.clear();
+  gathered_writes_ = 0;
   raise_exception(Ref(exception).release().ptr());
   if (!fatal_error("Fatal write error on socket transport")) return false;
   return !empty_waiter_ || set_exception_unless_done(empty_waiter_.ptr(), exception.ptr());

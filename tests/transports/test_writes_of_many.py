@@ -11,7 +11,7 @@ import pytest
 
 import cxxloop
 from tests.support.loops import Failures, run
-from tests.support.protocols import Recorder, plain_peer
+from tests.support.protocols import Recorder, drain_peer, plain_peer
 
 Loop = asyncio.AbstractEventLoop
 FEW, MANY = 3, 4  # callbacks of one turn
@@ -117,6 +117,28 @@ def test_exit_in_a_later_callback_loses_nothing(any_loop: Loop, exit_type: Any) 
     theirs.close()
     transport.abort()
     any_loop.run_until_complete(asyncio.sleep(0))
+
+
+@pytest.mark.parametrize("callbacks", [FEW, MANY])
+def test_what_was_written_before_a_protocol_fails_arrives(any_loop: Loop, callbacks: int) -> None:
+    class Failing(Recorder):
+        def data_received(self, data: bytes) -> None:
+            for part in (b"head, ", b"more, ", b"body"):
+                self.transport.write(part)
+            raise ZeroDivisionError
+
+    async def main() -> None:
+        protocol = Failing(any_loop)
+        async with plain_peer(any_loop, protocol) as (_, peer):
+            # Queued behind the poll that finds the data.
+            any_loop.call_soon(lambda: [any_loop.call_soon(int) for _ in range(callbacks)])
+            peer.send(b"x")
+            assert isinstance(await protocol.lost, ZeroDivisionError)
+            assert await drain_peer(any_loop, peer) == b"head, more, body"
+
+    failures = Failures(any_loop)
+    run(any_loop, main())
+    assert len(failures.contexts) == 1
 
 
 def test_failure_to_send_ends_the_connection_once(any_loop: Loop) -> None:
