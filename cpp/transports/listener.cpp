@@ -53,8 +53,12 @@ Listener::Listener(PyObject* self, Loop* loop, int fd, ListenerParts parts, Capt
       parts_(std::move(parts)),
       context_(context) {}
 
+// Not any more where the server was closed since the event was queued: the number may be that of
+// somebody else's socket by now.
+bool Listener::is_listening() const { return loop_->watched(fd_, FdWatchers::kReader) == this; }
+
 bool Listener::on_readable() {
-  if (!parts_.protocol_factory) return true;
+  if (!is_listening()) return true;
   const int most = std::min({batch_, parts_.backlog + 1, kLargestBatch});
   for (int accepted = 0; accepted < most; ++accepted) {
     sockaddr_storage address{};
@@ -65,7 +69,7 @@ bool Listener::on_readable() {
       return accept_failed(errno);
     }
     if (!accept_one(connection, address, size)) return false;
-    if (!parts_.protocol_factory || !parts_.sock) return true;
+    if (!is_listening()) return true;
   }
   // More may be waiting: take more at once the next time, up to what the queue can hold.
   batch_ = std::min(batch_ * 2, kLargestBatch);

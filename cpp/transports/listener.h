@@ -41,6 +41,7 @@ class Listener final : public EventTarget {
   void clear();
 
  private:
+  [[nodiscard]] bool is_listening() const;
   bool accept_one(int fd, const sockaddr_storage& address, socklen_t size);
   bool accept_tls(int fd, PyObject* context);
   bool log_accepted(int fd, const SocketAddress& peer);

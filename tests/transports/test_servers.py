@@ -154,6 +154,42 @@ def test_serve_forever_ends_when_cancelled_or_closed(any_loop: Loop) -> None:
     run(any_loop, main())
 
 
+def test_closing_in_the_turn_of_a_connection_leaves_alone_who_gets_the_descriptor(
+    any_loop: Loop,
+) -> None:
+    """The event waits in the queue when the server is closed and its descriptor is used again."""
+    failures = Failures(any_loop)
+    called: list[asyncio.BaseProtocol] = []
+
+    def factory() -> asyncio.Protocol:
+        called.append(asyncio.Protocol())
+        return asyncio.Protocol()
+
+    async def main() -> None:
+        server = await any_loop.create_server(factory, "127.0.0.1", 0)
+        (sock,) = server.sockets
+        fd = sock.fileno()
+        with socket.create_connection(sock.getsockname()):
+
+            def replace() -> socket.socket:
+                server.close()
+                other = socket.create_server(("127.0.0.1", 0))
+                assert other.fileno() == fd
+                return other
+
+            replaced = any_loop.create_future()
+            any_loop.call_soon(lambda: replaced.set_result(replace()))
+            with await replaced as other, socket.create_connection(other.getsockname()):
+                for _ in range(3):
+                    await asyncio.sleep(0)
+                other.settimeout(5)
+                other.accept()[0].close()
+
+    run(any_loop, main())
+    assert called == []
+    assert failures.contexts == []
+
+
 def test_existing_listener_is_served_and_closed_with_the_server(any_loop: Loop) -> None:
     """benoitc/gunicorn#1877"""
 
