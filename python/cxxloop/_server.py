@@ -74,8 +74,8 @@ class Server(events.AbstractServer):
         if self._serving:
             return
         self._serving = True
-        assert self._sockets is not None
-        for sock in self._sockets:
+        # A closed server has none: asyncio's TypeError.
+        for sock in self._sockets:  # type: ignore[union-attr]
             sock.listen(self._backlog)
             self._loop._listen(
                 self._protocol_factory, sock, self, self._backlog, self._context, self._tls

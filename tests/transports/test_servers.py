@@ -190,6 +190,16 @@ def test_closing_in_the_turn_of_a_connection_leaves_alone_who_gets_the_descripto
     assert failures.contexts == []
 
 
+def test_closed_server_does_not_start_to_serve(any_loop: Loop) -> None:
+    async def main() -> None:
+        server = await any_loop.create_server(asyncio.Protocol, "127.0.0.1", 0, start_serving=False)
+        server.close()
+        with pytest.raises(TypeError, match="^'NoneType' object is not iterable$"):
+            await server.start_serving()
+
+    run(any_loop, main())
+
+
 def test_existing_listener_is_served_and_closed_with_the_server(any_loop: Loop) -> None:
     """benoitc/gunicorn#1877"""
 
