@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import cxxloop
+from tests.support.certificates import Certificates
 from tests.support.loops import LOOP_FACTORIES, close_loop
 
 
@@ -34,6 +35,18 @@ def loop() -> Iterator[cxxloop.Loop]:
     made = cxxloop.Loop()
     yield made
     close_loop(made)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Made once for each run."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(params=[False, True], ids=["client", "server"])
+def server_side(request: pytest.FixtureRequest) -> bool:
+    """Which side of the connection is tested."""
+    return bool(request.param)
 
 
 @pytest.fixture(scope="session", autouse=True)

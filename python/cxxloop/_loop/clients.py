@@ -97,19 +97,40 @@ class ClientsMixin(LoopBase):
                     except OSError:
                         continue
             else:
-                attempts = (
-                    lambda info=info: self._connect_sock(errors, info, local) for info in infos
-                )
-                # Nothing but the first item is kept: another holds the exceptions.
-                winner: socket.socket | None = (
-                    await staggered.staggered_race(attempts, happy_eyeballs_delay, loop=self)
-                )[0]
+                winner = await self._race(errors, infos, local, happy_eyeballs_delay)
                 if winner is not None:
                     return winner
             _raise_connect_errors(errors, all_errors)
             raise AssertionError  # The line above always raises.
         finally:
             errors = None  # type: ignore[assignment]
+
+    async def _race(
+        self,
+        errors: list[list[OSError]],
+        infos: list[AddressInfo],
+        local: Sequence[AddressInfo] | None,
+        delay: float,
+    ) -> socket.socket | None:
+        """The socket that is connected first; all others are closed, also when this is cancelled
+        in the turn in which one was connected."""
+        connected: list[socket.socket] = []
+        winner: socket.socket | None = None
+
+        async def attempt(info: AddressInfo) -> socket.socket:
+            sock = await self._connect_sock(errors, info, local)
+            connected.append(sock)
+            return sock
+
+        try:
+            attempts = (lambda info=info: attempt(info) for info in infos)
+            # Nothing but the first item is kept: another holds the exceptions.
+            winner = (await staggered.staggered_race(attempts, delay, loop=self))[0]
+        finally:
+            for sock in connected:
+                if sock is not winner:
+                    sock.close()
+        return winner
 
     async def _resolve_for_connect(
         self, address: Any, family: int, proto: int, flags: int

@@ -178,7 +178,11 @@ class ServersMixin(LoopBase):
             tls = TlsSettings(ssl, True, None, ssl_handshake_timeout, ssl_shutdown_timeout)
         server = Server(self, sockets, protocol_factory, backlog, tls)
         if start_serving:
-            await server.start_serving()
+            try:
+                await server.start_serving()
+            except BaseException:
+                server.close()  # Nobody has it, so nobody else could.
+                raise
         if self.get_debug():
             logger.info("%r is serving", server)
         return server

@@ -95,7 +95,11 @@ class UnixServersMixin(LoopBase):
             tls = TlsSettings(ssl, True, None, ssl_handshake_timeout, ssl_shutdown_timeout)
         server = Server(self, [sock], protocol_factory, backlog, tls)
         if start_serving:
-            await server.start_serving()
+            try:
+                await server.start_serving()
+            except BaseException:
+                server.close()  # Nobody has it, so nobody else could.
+                raise
         return server
 
     if sys.version_info >= (3, 13):
