@@ -94,6 +94,9 @@ class SubprocessesMixin(LoopBase):
             await waiter
         except (SystemExit, KeyboardInterrupt):
             raise
+        except GeneratorExit:  # Dropped with its loop: there is nobody to wait for.
+            transport.close()
+            raise
         except BaseException:
             transport.close()
             await tasks.shield(transport._wait())
