@@ -123,6 +123,10 @@ void bind_running(py::class_<Loop>& type) {
       .def_property_readonly("_wakeup_fd", &wakeup_fd)
       .def_property_readonly("_debug", &Loop::debug)
       .def_property_readonly("_current_handle", &current_handle)
+      .def("_send_held_back",
+           [](Loop& loop) {
+             if (!loop.send_held_back()) throw py::error_already_set();
+           })
       .def("_set_task_factory", &set_task_factory)
       .def_property_readonly("_task_factory", &get_task_factory);
 }

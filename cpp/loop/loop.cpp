@@ -76,6 +76,7 @@ bool Loop::leave_run(bool succeeded) {
   contexts_.leave();
   contexts_.leave_thread();
   signals_.detach();
+  running_target_ = nullptr;
   stopping_ = false;
   thread_id_ = 0;
   const SavedError saved;
@@ -292,7 +293,14 @@ bool Loop::handle_failed(Handle* handle) {
 bool Loop::run(const Ready& ready) {
   EventTarget* const target = ready.target();
   const Ref owner = py::reinterpret_steal<Ref>(target->owner());
-  switch (ready.kind()) {
+  running_target_ = target;
+  const bool succeeded = run(target, ready.kind());
+  running_target_ = nullptr;
+  return succeeded;
+}
+
+bool Loop::run(EventTarget* target, Ready::Kind kind) {
+  switch (kind) {
     case Ready::kReadable:
       target->readable_queued = false;
       return target->on_readable();
@@ -302,6 +310,11 @@ bool Loop::run(const Ready& ready) {
     default:
       return target->on_deferred();
   }
+}
+
+bool Loop::send_held_back() {
+  const bool succeeded = running_target_ == nullptr || running_target_->on_flush();
+  return flushes_.flush() && succeeded;
 }
 
 void Loop::defer_reading(EventTarget* target) {

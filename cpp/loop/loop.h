@@ -81,6 +81,8 @@ class Loop {
   // Queues a target that still has something to deliver, as if its descriptor were readable.
   void defer_reading(EventTarget* target);
   void flush_later(EventTarget* target) { flushes_.add(target); }  // only while in_batch()
+  // Before a fork: what is held back would be sent by both processes.
+  bool send_held_back();
   // A target begins another callback within its event: what the last one gathered leaves first.
   bool end_callback();
   // Whether a ready callback is running, and a number that differs for each.
@@ -137,7 +139,8 @@ class Loop {
   bool call(Handle* handle);
   bool handle_failed(Handle* handle);
   void keep_context(Handle* handle);
-  static bool run(const Ready& ready);
+  bool run(const Ready& ready);
+  static bool run(EventTarget* target, Ready::Kind kind);
   // In a forked child: first makes a poll set that is not the parent's.
   bool own_poll_set();
   bool restart_after_fork();
@@ -157,6 +160,7 @@ class Loop {
   Clock clock_;
   Futures futures_;
   Flushes flushes_;
+  EventTarget* running_target_ = nullptr;  // whose event is being handled
   std::unique_ptr<char[]> read_buffer_;
   std::unique_ptr<char[]> batch_buffer_;
 

@@ -30,6 +30,16 @@ def _stop_when_done(future: asyncio.Future[Any]) -> None:
     future.get_loop().stop()
 
 
+def _before_fork() -> None:
+    """Send what was written and is held back, or both processes would."""
+    loop = events._get_running_loop()
+    if isinstance(loop, LifecycleMixin):
+        loop._send_held_back()
+
+
+os.register_at_fork(before=_before_fork)
+
+
 class LifecycleMixin(LoopBase):
     """run_forever() and what surrounds it."""
 
