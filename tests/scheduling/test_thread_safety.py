@@ -12,22 +12,10 @@ from typing import Any
 import pytest
 
 import cxxloop
+from tests.scheduling.threads import join, start
 from tests.support.loops import LOOP_FACTORIES, Failures, run, run_once
 
 Loop = asyncio.AbstractEventLoop
-
-
-def start(*targets: Any) -> list[threading.Thread]:
-    threads = [threading.Thread(target=target) for target in targets]
-    for thread in threads:
-        thread.start()
-    return threads
-
-
-def join(threads: list[threading.Thread]) -> None:
-    for thread in threads:
-        thread.join(15)
-        assert not thread.is_alive()
 
 
 def test_nothing_of_many_producers_is_lost_and_each_keeps_its_order(any_loop: Loop) -> None:
