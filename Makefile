@@ -1,10 +1,11 @@
 # Each target sets up what it needs; see CONTRIBUTING.md. PYTHON=… chooses the interpreter,
 # ARGS=… goes to the program behind the target.
-.PHONY: help demo test check format dev conformance bench dist clean
+.PHONY: help demo test models check format dev conformance bench dist clean
 
 help:
 	@echo 'make demo         build, then run an echo server and client and aiohttp on cxxloop'
 	@echo 'make test         build, then run the whole test suite (ARGS: for pytest)'
+	@echo 'make models       random scripts on both kinds of loops (ARGS: how many for each model)'
 	@echo 'make check        format, lint, types, stub and spelling (ARGS: names of single checks)'
 	@echo 'make format       let clang-format and ruff format the sources'
 	@echo 'make dev          an importable build tree in build/dev, built anew in seconds'
@@ -16,7 +17,7 @@ help:
 
 export PYTHON
 
-demo test conformance bench check format dev dist:
+demo test models conformance bench check format dev dist:
 	@bash tools/$@.sh $(ARGS)
 
 clean:

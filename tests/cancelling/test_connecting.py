@@ -117,7 +117,7 @@ def test_create_unix_connection(any_loop: Loop, way: str, tmp_path: Path) -> Non
         listener.listen(1000)
 
         async def job() -> Any:
-            return await any_loop.create_unix_connection(asyncio.Protocol, tmp_path / "socket")
+            return await any_loop.create_unix_connection(asyncio.Protocol, str(tmp_path / "socket"))
 
         cancel_everywhere(any_loop, job, way, close_transport)
 
@@ -222,8 +222,8 @@ def test_start_tls(any_loop: Loop, way: str, certificates: Certificates, server_
             return await upgrade(ours, mine, server_side)
         finally:
             peer.cancel()
-            (upgraded,) = await asyncio.gather(peer, return_exceptions=True)
-            if not isinstance(upgraded, BaseException):
-                upgraded.abort()
+            await asyncio.wait([peer])
+            if not peer.cancelled() and peer.exception() is None:
+                peer.result().abort()
 
     cancel_everywhere(any_loop, job, way, lambda made: made.abort())

@@ -44,7 +44,8 @@ class Play:
         self.tasks: list[asyncio.Task[Any]] = []
 
     def serve(self) -> None:
-        loop, options = self.player.loop, {"backlog": self.script.backlog}
+        loop = self.player.loop
+        options: Any = {"backlog": self.script.backlog}
         options["start_serving"] = self.script.start_serving
         if self.script.family == "unix":
             made: Any = loop.create_unix_server(lambda: Client(self), self.path, **options)

@@ -14,11 +14,14 @@ from tests.models.playing import Player, playing, text_of
 Action = tuple[Any, ...]
 
 
+_numbers = itertools.count()
+
+
 class OrderedTimer(asyncio.TimerHandle):
     """asyncio's heap mixes timers that are due at the same time; here the first comes first."""
 
     __slots__ = ("number",)
-    numbers = itertools.count()
+    number: int
 
     def __lt__(self, other: Any) -> bool:
         return bool((self.when(), self.number) < (other.when(), other.number))
@@ -34,18 +37,20 @@ class Clocked:
 
 
 class AsyncioLoop(Clocked, asyncio.SelectorEventLoop):
-    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Any = None
+    ) -> OrderedTimer:
         if when is None:
             raise TypeError("when cannot be None")
         self._check_closed()  # type: ignore[attr-defined]
         timer = OrderedTimer(when, callback, args, self, context)
-        timer.number = next(OrderedTimer.numbers)
+        timer.number = next(_numbers)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
 
-class CxxLoop(Clocked, cxxloop.Loop):
+class CxxLoop(Clocked, cxxloop.Loop):  # type: ignore[misc]
     pass
 
 
