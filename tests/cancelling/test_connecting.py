@@ -215,15 +215,17 @@ def test_start_tls(any_loop: Loop, way: str, certificates: Certificates, server_
             transport.abort()
             raise
 
-    async def job() -> Any:
+    def abort(task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            task.result().abort()
+
+    async def job() -> None:
         ours, theirs = socket.socketpair()
         peer = asyncio.ensure_future(upgrade(theirs, other, not server_side))
+        peer.add_done_callback(abort)
         try:
-            return await upgrade(ours, mine, server_side)
+            (await upgrade(ours, mine, server_side)).abort()
         finally:
             peer.cancel()
-            await asyncio.wait([peer])
-            if not peer.cancelled() and peer.exception() is None:
-                peer.result().abort()
 
-    cancel_everywhere(any_loop, job, way, lambda made: made.abort())
+    cancel_everywhere(any_loop, job, way)

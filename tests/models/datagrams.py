@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from tests.models.playing import Player, playing, text_of
+from tests.models.playing import Player, outcome_of, playing, text_of
 
 Action = tuple[Any, ...]
 SEND_BUFFER = 1 << 12
@@ -66,7 +66,7 @@ class Play:
             loop.create_datagram_endpoint(lambda: Endpoint(self), sock=self.ours)
         )
         self.player.settle()
-        self.player.note(f"connecting: {text_of(task.exception())}")
+        self.player.note(f"connecting: {outcome_of(task)}")
 
     def act(self, action: Action, where: str = "") -> None:
         name, *arguments = action

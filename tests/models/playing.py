@@ -117,6 +117,13 @@ def text_of(exc: BaseException | None) -> str:
     return f"{type(exc).__name__}: {plain(str(exc))}"
 
 
+def outcome_of(task: asyncio.Task[Any]) -> str:
+    """How a task has ended, or that it has not."""
+    if not task.done():
+        return "waits"
+    return "cancelled" if task.cancelled() else text_of(task.exception())
+
+
 def plain(text: str) -> str:
     """Without addresses, descriptors and the names of the classes of transports."""
     text = re.sub(r"0x[0-9a-f]+|\(_ssl\.c:\d+\)", "…", text)
