@@ -13,6 +13,7 @@ void bind_tls_transport(pybind11::module_& module);
 void bind_datagram_transport(pybind11::module_& module);
 void bind_socket_operations(pybind11::module_& module);
 void bind_loop(pybind11::module_& module);
+void bind_debug_counters(pybind11::module_& module);
 
 // Hangs the methods that run per callback or per packet on the loop's type.
 void add_fast_methods(PyTypeObject* loop_type);

@@ -35,6 +35,7 @@ PYBIND11_MODULE(_registrations, module) {
   cxxloop::bind_datagram_transport(module);
   cxxloop::bind_socket_operations(module);
   cxxloop::bind_loop(module);
+  cxxloop::bind_debug_counters(module);
   module.def(
       "libuv_version", [] { return std::string(uv_version_string()); },
       "The version of libuv that is in use, as '1.44.2'.");

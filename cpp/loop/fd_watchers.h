@@ -39,6 +39,17 @@ class FdWatchers {
 
   [[nodiscard]] bool empty() const { return watched_ == 0; }
 
+  // Calls visit(direction, target) for each direction of a descriptor that is watched; `target`
+  // is null where a user's handle watches.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const Watch& watch : watches_) {
+      for (const Direction direction : {kReader, kWriter}) {
+        if (watch.has(direction)) visit(direction, watch.target[direction]);
+      }
+    }
+  }
+
   // Queues what waits for this event.
   void dispatch(const PollResult& result, ReadyQueue& ready);
 

@@ -162,6 +162,7 @@ Handle* HandlePool::allocate(HandleKind kind) {
   PyTypeObject* const type = types[static_cast<int>(kind)];
   auto* const handle = reinterpret_cast<Handle*>(_PyObject_GC_New(type));
   if (handle == nullptr) return nullptr;
+  ++free_[static_cast<int>(kind)].allocated;
   std::memset(reinterpret_cast<char*>(handle) + sizeof(PyObject), 0,
               static_cast<std::size_t>(type->tp_basicsize) - sizeof(PyObject));
   constexpr std::uint8_t kKinds[] = {0, Handle::kTimer, Handle::kThreadSafe};
@@ -175,6 +176,7 @@ void HandlePool::trim(FreeList& list) {
     PyObject* const object = list.first->object();
     list.first = reinterpret_cast<Handle*>(list.first->callback);
     --list.count;
+    --list.allocated;
     PyTypeObject* const type = Py_TYPE(object);
     PyObject_GC_Del(object);
     Py_DECREF(type);

@@ -125,6 +125,15 @@ class HandlePool {
   }
   void give_back(Handle* handle);  // tp_dealloc
 
+  // How many handles of a kind exist, and how many more are kept to be used again.
+  [[nodiscard]] std::size_t alive(HandleKind kind) const {
+    const FreeList& list = free_[static_cast<int>(kind)];
+    return list.allocated - list.count;
+  }
+  [[nodiscard]] std::size_t kept(HandleKind kind) const {
+    return free_[static_cast<int>(kind)].count;
+  }
+
   // Returns a part of the memory of a past burst; called when the loop goes to sleep.
   void trim() {
     for (FreeList& list : free_) {
@@ -136,6 +145,7 @@ class HandlePool {
   struct FreeList {
     Handle* first = nullptr;  // linked through `callback`
     std::size_t count = 0;
+    std::size_t allocated = 0;  // and not freed yet, those in the list too
   };
   static constexpr std::size_t kKept = 4096;
   static constexpr std::size_t kTrimmedShare = 8;

@@ -36,6 +36,8 @@ bool on_main_thread() {
 
 }  // namespace
 
+std::vector<const Loop*> Loop::all_;
+
 Loop::Loop(PyObject* self, PyObject* native_time)
     : self_(self),
       poller_(make_poller()),
@@ -47,11 +49,13 @@ Loop::Loop(PyObject* self, PyObject* native_time)
       fork_generation_(current_fork_generation()) {
   const int error = poller_->watch(wakeup_->read_fd(), kPollNothing, kPollReadable);
   if (error != 0) throw std::system_error(error, std::generic_category());
+  all_.push_back(this);
 }
 
 Loop::~Loop() {
   if (!own_poll_set()) PyErr_WriteUnraisable(nullptr);
   clear();
+  std::erase(all_, this);
 }
 
 // Running

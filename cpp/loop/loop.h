@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "cpython/context.h"
 #include "cpython/ref.h"
@@ -46,6 +47,8 @@ class Loop {
   // The C++ part of a Python object that is known to be a loop; throws RuntimeError when
   // its __init__() was never called.
   static Loop& of(PyObject* self);
+  // Every loop that exists, of whatever thread. Needs the GIL.
+  static const std::vector<const Loop*>& all() { return all_; }
 
   // Scheduling; each returns a new reference to the handle.
   PyObject* call_soon(const Call& call);
@@ -114,6 +117,7 @@ class Loop {
   Contexts& contexts() { return contexts_; }
   [[nodiscard]] const ReadyQueue& ready() const { return ready_; }
   [[nodiscard]] const TimerQueue& timers() const { return timers_; }
+  [[nodiscard]] const FdWatchers& descriptors() const { return fds_; }
   SignalRelay& signals() { return signals_; }
   [[nodiscard]] const Wakeup* wakeup() const { return wakeup_.get(); }
 
@@ -146,6 +150,8 @@ class Loop {
   bool restart_after_fork();
   bool enter_run();
   bool leave_run(bool succeeded);
+
+  static std::vector<const Loop*> all_;
 
   PyObject* self_;  // borrowed: we are a part of it
   std::unique_ptr<Poller> poller_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "containers/live_count.h"
 #include "cpython/buffer_view.h"
 #include "cpython/ref.h"
 #include "loop/loop.h"
@@ -182,6 +183,7 @@ class TlsProtocol final : public NativeProtocol {
   bool lower_reading_paused_ = false;
   bool lower_writing_paused_ = false;
   bool eof_received_ = false;
+  LiveCount<TlsProtocol> counted_;
 };
 
 // The Python objects

@@ -7,6 +7,7 @@
 #include <deque>
 #include <vector>
 
+#include "containers/live_count.h"
 #include "cpython/context.h"
 #include "cpython/ref.h"
 #include "loop/event_target.h"
@@ -194,6 +195,7 @@ class DatagramTransport final : public EventTarget {
   bool paused_ = false;
   bool reading_ = false;  // watched for reading
   bool writing_ = false;  // watched for writing
+  LiveCount<DatagramTransport> counted_;
 };
 
 using DatagramTransportObject = TransportObject<DatagramTransport>;

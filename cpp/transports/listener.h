@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <sys/socket.h>
 
+#include "containers/live_count.h"
 #include "cpython/context.h"
 #include "cpython/ref.h"
 #include "loop/event_target.h"
@@ -56,6 +57,7 @@ class Listener final : public EventTarget {
   int protocol_number_;
   ListenerParts parts_;  // given back to Python when it has to try again
   CapturedContext context_;
+  LiveCount<Listener> counted_;
 };
 
 struct ListenerObject {

@@ -2,6 +2,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include "containers/live_count.h"
 #include "transports/byte_reader.h"
 #include "transports/pipe_transport.h"
 
@@ -45,6 +46,7 @@ class ReadPipeTransport final : public PipeTransport {
   bool paused_ = false;
   bool reading_ = false;      // watched
   bool eof_to_tell_ = false;  // before connection_lost()
+  LiveCount<ReadPipeTransport> counted_;
 };
 
 // The heap type; set once by the bindings.

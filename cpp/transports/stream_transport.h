@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "containers/live_count.h"
 #include "cpython/context.h"
 #include "cpython/ref.h"
 #include "loop/event_target.h"
@@ -172,6 +173,7 @@ class StreamTransport final : public EventTarget {
   bool eof_ = false;
   bool reading_ = false;  // watched for reading
   bool writing_ = false;  // watched for writing
+  LiveCount<StreamTransport> counted_;
 };
 
 using StreamTransportObject = TransportObject<StreamTransport>;

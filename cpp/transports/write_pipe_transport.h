@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "containers/live_count.h"
 #include "transports/outgoing.h"
 #include "transports/pipe_transport.h"
 #include "transports/water_marks.h"
@@ -69,6 +70,7 @@ class WritePipeTransport final : public PipeTransport {
   bool protocol_paused_ = false;
   bool reading_ = false;  // watched for the other end being closed
   bool writing_ = false;  // watched for writing
+  LiveCount<WritePipeTransport> counted_;
 };
 
 // The heap type; set once by the bindings.

@@ -15,6 +15,7 @@ EVERYWHERE = {
     "Loop",
     "Server",
     "__version__",
+    "debug_counters",
     "libuv_version",
     "new_event_loop",
     "run",
