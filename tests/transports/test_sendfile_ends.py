@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 import cxxloop
+from tests.support.certificates import Certificates
 from tests.support.files import LARGE, SMALL, file_with
 from tests.support.loops import Failures, run
 from tests.support.protocols import Recorder, drain_peer, plain_peer, read_exactly, tcp_peer
+from tests.support.tls_peers import tls_peer
 
 Loop = asyncio.AbstractEventLoop
 MIB = 1 << 20
@@ -218,5 +220,26 @@ def test_descriptor_stays_refused_to_watchers(loop: cxxloop.Loop, tmp_path: Path
                 sending.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await sending
+
+    run(loop, main())
+
+
+def test_connection_that_is_aborted_and_cancelled_at_once_is_lost(
+    loop: cxxloop.Loop, certificates: Certificates, tmp_path: Path
+) -> None:
+    """asyncio sets the result of what was cancelled, and the protocol is told nothing."""
+
+    async def main() -> None:
+        protocol = Recorder(loop)
+        async with tls_peer(loop, protocol, certificates) as (transport, _):
+            with file_with(LARGE, tmp_path) as file:
+                sending = loop.create_task(loop.sendfile(transport, file))
+                while not transport.get_write_buffer_size():
+                    await asyncio.sleep(0.001)
+                transport.abort()
+                sending.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await sending
+                await protocol.lost
 
     run(loop, main())

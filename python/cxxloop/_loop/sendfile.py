@@ -195,13 +195,14 @@ class _SendfileFallbackProtocol(asyncio.Protocol):
         raise RuntimeError("Invalid state: connection should have been established already.")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._writable is not None:
+        writable = self._take_writable()
+        if writable is not None:
             # For whoever sends the file this is an error in any case.
             if exc is None:
                 exc_of_sender: Exception = ConnectionError("Connection is closed by peer")
             else:
                 exc_of_sender = exc
-            self._writable.set_exception(exc_of_sender)
+            writable.set_exception(exc_of_sender)
         self._protocol.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -209,9 +210,14 @@ class _SendfileFallbackProtocol(asyncio.Protocol):
             self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        if self._writable is not None:
-            self._writable.set_result(None)
-            self._writable = None
+        writable = self._take_writable()
+        if writable is not None:
+            writable.set_result(None)
+
+    def _take_writable(self) -> asyncio.Future[None] | None:
+        """What the sender waits for, unless it was cancelled; an exception in it refers to us."""
+        writable, self._writable = self._writable, None
+        return None if writable is None or writable.done() else writable
 
     def data_received(self, data: bytes) -> None:
         raise RuntimeError("Invalid state: reading should be paused")
