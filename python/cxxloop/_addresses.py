@@ -69,15 +69,19 @@ def bind_local(
     sock: socket.socket, family: int, local: Sequence[AddressInfo], errors: list[OSError]
 ) -> None:
     """Bind to the first address of `local` that works; raise the last error otherwise."""
-    for local_family, _, _, _, address in local:
-        if local_family != family:
-            continue
-        try:
-            sock.bind(address)
-            return
-        except OSError as exc:
-            message = f"error while attempting to bind on address {address!r}: {str(exc).lower()}"
-            errors.append(OSError(exc.errno, message))
-    if errors:
-        raise errors.pop()
-    raise OSError(f"no matching local address with {family=} found")
+    try:
+        for local_family, _, _, _, address in local:
+            if local_family != family:
+                continue
+            try:
+                sock.bind(address)
+                return
+            except OSError as exc:
+                reason = str(exc).lower()
+                message = f"error while attempting to bind on address {address!r}: {reason}"
+                errors.append(OSError(exc.errno, message))
+        if errors:
+            raise errors.pop()
+        raise OSError(f"no matching local address with {family=} found")
+    finally:
+        errors = []  # The caller's list gets what is raised, whose traceback refers to us.

@@ -322,6 +322,7 @@ class SendfileMixin(LoopBase):
         self, transport: Any, file: Any, offset: int, count: int | None
     ) -> int:
         emptied = transport._make_empty_waiter()
+        sender = None
         resume_reading = transport.is_reading()
         transport.pause_reading()
         try:
@@ -338,6 +339,7 @@ class SendfileMixin(LoopBase):
             transport._empty_waiter = sender.future
             return await sender.start(count)
         finally:
+            emptied = sender = None  # Their exceptions refer to us.
             transport._reset_empty_waiter()
             if resume_reading:
                 transport.resume_reading()
