@@ -19,6 +19,7 @@ import cxxloop
 from tests.lifecycle.interpreters import FACTORIES, interpret_script
 from tests.support.loops import LOOP_FACTORIES, run, run_once
 from tests.support.protocols import Recorder
+from tests.support.sanitizers import memory_is_told, resident
 
 Loop = asyncio.AbstractEventLoop
 
@@ -245,12 +246,9 @@ def test_close_gives_back_every_descriptor(any_loop: Loop) -> None:
     assert set(os.listdir("/proc/self/fd")) == before
 
 
+@memory_is_told
 def test_loops_that_are_closed_leave_no_memory_behind() -> None:
     """A thousand loops, each with something pending; the resident size must stay."""
-
-    def resident() -> int:
-        with open("/proc/self/statm") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
     def cycle(count: int) -> None:
         for _ in range(count):

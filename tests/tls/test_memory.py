@@ -14,15 +14,10 @@ import pytest
 from tests.support.certificates import Certificates
 from tests.support.loops import LOOP_FACTORIES, run
 from tests.support.protocols import Echo, Recorder, serving
+from tests.support.sanitizers import memory_is_told, resident
 from tests.support.tls_peers import connect, raw_peer, tls_peer
 
 Loop = asyncio.AbstractEventLoop
-
-
-def resident() -> int:
-    """Bytes of memory in use."""
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * 4096
 
 
 class Tracked(ssl.SSLObject):
@@ -153,6 +148,7 @@ async def _rounds(loop: Loop, certificates: Certificates, count: int) -> int:
     return used[1] - used[0]
 
 
+@memory_is_told
 @pytest.mark.slow
 def test_memory_does_not_grow(loop: Loop, certificates: Certificates) -> None:
     """uvloop#565, uvloop#220"""
