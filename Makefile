@@ -1,6 +1,6 @@
 # Each target sets up what it needs; see CONTRIBUTING.md. PYTHON=… chooses the interpreter,
 # ARGS=… goes to the program behind the target.
-.PHONY: help demo test models check format dev conformance bench dist clean
+.PHONY: help demo test models check format dev conformance bench dist clean asan tsan debug leaks
 
 help:
 	@echo 'make demo         build, then run an echo server and client and aiohttp on cxxloop'
@@ -10,6 +10,10 @@ help:
 	@echo 'make format       let clang-format and ruff format the sources'
 	@echo 'make dev          an importable build tree in build/dev, built anew in seconds'
 	@echo "make conformance  CPython's own asyncio tests on cxxloop, a table per class"
+	@echo 'make asan         the tests under AddressSanitizer, and LeakSanitizer'
+	@echo 'make tsan         what has threads under ThreadSanitizer'
+	@echo "make debug        the tests with libuv's, libstdc++'s and our own assertions"
+	@echo 'make leaks        each operation many times: what does it leave?'
 	@echo 'make bench        compare with other event loops (ARGS: for benchmarks/run.py)'
 	@echo 'make dist         sdist and wheel in dist/'
 	@echo 'make clean        remove everything that was built'
@@ -17,7 +21,7 @@ help:
 
 export PYTHON
 
-demo test models conformance bench check format dev dist:
+demo test models conformance bench check format dev dist asan tsan debug leaks:
 	@bash tools/$@.sh $(ARGS)
 
 clean:

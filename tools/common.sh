@@ -129,3 +129,66 @@ provide_cxxloop() {
     touch "$VENV/.cxxloop"
   fi
 }
+
+# Sets TREE to build/<preset>-<version> and configures it; further arguments go to cmake. Leaves
+# cmake and ninja on PATH, and VENV as it was.
+configure_tree() {
+  local preset=$1 venv=${VENV:-}
+  shift
+  provide_venv check
+  PATH=$VENV/bin:$PATH
+  TREE=$ROOT/build/$preset-$PYTHON_TAG
+  quietly "configure-$preset-$PYTHON_TAG" \
+    cmake --preset "$preset" -B "$TREE" -DPython_EXECUTABLE="$VENV/bin/python" "$@"
+  VENV=$venv
+}
+
+# Sets VENV to an environment for tests, and PYTHONPATH to a tree that is built with a preset.
+provide_tested_tree() {
+  provide_python
+  provide_build_tools
+  provide_venv test
+  configure_tree "$@"
+  say "building ${TREE#"$ROOT"/} (some minutes when it is new)"
+  quietly "build-$1-$PYTHON_TAG" cmake --build "$TREE"
+  export PYTHONPATH=$TREE
+}
+
+# Sets PRELOAD to the runtime libraries that a program has to begin with.
+find_preloads() {
+  local name path
+  PRELOAD=
+  for name in "$@"; do
+    path=$(c++ -print-file-name="$name")
+    [ -e "$path" ] || die "c++ has no $name: GCC is needed, with its sanitizers"
+    PRELOAD="$PRELOAD${PRELOAD:+ }$path"
+  done
+}
+
+# Runs a step of a target; report_steps tells at the end how each went. What sanitizers write to
+# REPORTS is shown, and fails the step.
+REPORTS=$ROOT/build/sanitizer-reports
+STEPS=()
+STEPS_STATUS=0
+run_step() {
+  local name=$1 status=0 log
+  log=$LOGS/${name// /-}-$PYTHON_TAG.log
+  shift
+  rm -rf "$REPORTS"
+  mkdir -p "$REPORTS"
+  say "=== $name"
+  "$@" 2>&1 | tee "$log" || status=$?
+  if grep -qsE 'ERROR: |WARNING: ThreadSanitizer|runtime error' -r "$REPORTS"; then
+    cat "$REPORTS"/*
+    status=1
+  fi
+  if [ "$status" != 0 ]; then STEPS_STATUS=1; fi
+  STEPS+=("test suite, $name, CPython $PYTHON_TAG: $(tail -n 1 "$log" | tr -d '=' | sed 's/^ *//; s/ *$//')")
+}
+
+report_steps() {
+  say
+  printf '%s\n' "${STEPS[@]}"
+  if [ "$STEPS_STATUS" = 0 ]; then say "RESULT: passed"; else say "RESULT: FAILED"; fi
+  exit "$STEPS_STATUS"
+}

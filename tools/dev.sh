@@ -5,10 +5,7 @@ preset=${1:-dev}
 provide_python
 provide_build_tools
 provide_venv test
-provide_venv check
-PATH=$VENV/bin:$PATH
-tree=build/$preset-$PYTHON_TAG
-cmake --preset "$preset" -B "$tree" -DPython_EXECUTABLE="$VENV/bin/python"
-cmake --build "$tree"
+configure_tree "$preset"
+cmake --build "$TREE"
 say
-say "PYTHONPATH=$tree build/venv/test-$PYTHON_TAG/bin/python -m pytest tests"
+say "PYTHONPATH=${TREE#"$ROOT"/} ${VENV#"$ROOT"/}/bin/python -m pytest tests"
