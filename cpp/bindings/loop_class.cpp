@@ -100,7 +100,7 @@ void set_task_factory(Loop& loop, const py::object& factory) {
 }
 
 py::object get_task_factory(const Loop& loop) {
-  return loop.task_factory ? loop.task_factory : py::object(py::none());
+  return loop.task_factory ? loop.task_factory : Ref(py::none());
 }
 
 int wakeup_fd(const Loop& loop) {

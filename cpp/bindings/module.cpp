@@ -3,6 +3,7 @@
 
 #include "bindings/bindings.h"
 #include "cpython/context.h"
+#include "cpython/finalization.h"
 #include "cpython/names.h"
 #include "cpython/stdlib.h"
 #include "poll/poller.h"
@@ -27,6 +28,7 @@ PYBIND11_MODULE(_registrations, module) {
   cxxloop::intern_names();
   cxxloop::import_stdlib();
   cxxloop::probe_context_sharing();
+  cxxloop::watch_for_finalization();
   cxxloop::bind_handles(module);
   cxxloop::bind_transports(module);
   cxxloop::bind_pipe_transports(module);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "cpython/finalization.h"
 #include "cpython/ref.h"
 
 namespace cxxloop {
@@ -13,7 +14,10 @@ namespace cxxloop {
 class BufferView {
  public:
   explicit BufferView(PyObject* object) { check(PyObject_GetBuffer(object, &view_, PyBUF_SIMPLE)); }
-  ~BufferView() { PyBuffer_Release(&view_); }
+  ~BufferView() {
+    hang_unwound_thread();
+    PyBuffer_Release(&view_);
+  }
   BufferView(const BufferView&) = delete;
   BufferView& operator=(const BufferView&) = delete;
 

@@ -1,7 +1,6 @@
 #include "cpython/errors.h"
 
 #include <cxxabi.h>
-#include <unistd.h>
 
 #include <cerrno>
 
@@ -47,18 +46,8 @@ PyObject* make_os_error(int error) {
   return take_exception();
 }
 
-namespace {
-
-// Until 3.13 CPython ends a daemon thread that wants the GIL of an interpreter that is going
-// away by unwinding its stack. Nothing of ours may run then, destructors least of all, so the
-// thread stays where it is, as it does from 3.14 on; the process ends without it.
-[[noreturn]] void hang_thread() {
-  for (;;) pause();
-}
-
-}  // namespace
-
-PyObject* raise_current_exception() noexcept {
+// There is no object behind __forced_unwind.
+__attribute__((no_sanitize("undefined"))) PyObject* raise_current_exception() noexcept {
   try {
     throw;
 #ifdef __GLIBCXX__

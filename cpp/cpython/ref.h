@@ -2,13 +2,31 @@
 
 #include <pybind11/pybind11.h>
 
+#include <utility>
+
+#include "cpython/finalization.h"
+
 namespace py = pybind11;
 
 namespace cxxloop {
 
 // The only owning reference to a Python object. PyObject* borrows, except inside
 // the hot objects (Handle, the transports), whose fields own by hand.
-using Ref = py::object;
+class Ref : public py::object {
+ public:
+  using py::object::object;
+  Ref() = default;
+  Ref(py::object other) : py::object(std::move(other)) {}  // NOLINT(google-explicit-constructor)
+  Ref(const Ref&) = default;
+  Ref(Ref&&) noexcept = default;
+  Ref& operator=(const Ref&) = default;
+  Ref& operator=(Ref&&) noexcept = default;
+  ~Ref() {
+    if (ptr() != nullptr) hang_unwound_thread();
+  }
+
+  static bool check_(py::handle other) { return other.ptr() != nullptr; }  // for pybind11
+};
 
 // Takes over a new reference as the C API returns it; a null pointer is the
 // Python exception that is set.
@@ -28,7 +46,10 @@ inline void check(int status) {
 class SavedError {
  public:
   SavedError() { PyErr_Fetch(&type_, &value_, &traceback_); }
-  ~SavedError() { PyErr_Restore(type_, value_, traceback_); }
+  ~SavedError() {
+    hang_unwound_thread();
+    PyErr_Restore(type_, value_, traceback_);
+  }
   SavedError(const SavedError&) = delete;
   SavedError& operator=(const SavedError&) = delete;
 
