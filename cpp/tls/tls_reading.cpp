@@ -157,10 +157,12 @@ void TlsProtocol::read_into_buffer() {
   std::size_t offset = 0;
   bool closed = wants == 0;
   while (offset < wants && engine_.may_read()) {
-    const Ref rest =
-        offset == 0
-            ? buffer
-            : steal(PySequence_GetSlice(buffer.ptr(), static_cast<Py_ssize_t>(offset), length));
+    Ref rest = buffer;
+    if (offset > 0) {
+      // Of a bytearray a slice would be a copy, and what is read into that lost.
+      rest = steal(PyMemoryView_FromObject(buffer.ptr()));
+      rest = steal(PySequence_GetSlice(rest.ptr(), static_cast<Py_ssize_t>(offset), length));
+    }
     std::size_t count = 0;
     if (engine_.read_into(rest.ptr(), wants - offset, &count) == SslEngine::Outcome::kAgain) break;
     closed = count == 0;

@@ -66,6 +66,29 @@ def test_everything_arrives_through_a_buffer_of_any_size(
     run(any_loop, main())
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_records_that_share_a_buffer_follow_each_other(
+    loop: Loop, certificates: Certificates, kind: type
+) -> None:
+    """asyncio reads into a copy of what is left of a bytearray, and loses it."""
+
+    class Sharing(Buffered):
+        def get_buffer(self, sizehint: int) -> Any:
+            return self.buffer if kind is bytearray else memoryview(self.buffer)
+
+    async def main() -> None:
+        first, second = b"first" * 100, b"second" * 100
+        protocol = Sharing(loop, 4096)
+        async with tls_peer(loop, protocol, certificates) as (_, peer):
+            peer.tls.write(first)
+            peer.tls.write(second)
+            await peer.flush()
+            await protocol.recorder.until(lambda it: len(it.received) >= len(first) + len(second))
+            assert protocol.received == first + second
+
+    run(loop, main())
+
+
 def test_data_that_came_with_the_handshake_is_delivered(
     any_loop: Loop, certificates: Certificates
 ) -> None:
