@@ -31,10 +31,15 @@ void FdWatchers::drop(const Watch& watch, Direction direction, bool debug) {
   }
 }
 
+FdWatchers::Watch FdWatchers::current(int fd) const {
+  const auto index = static_cast<std::size_t>(fd);
+  return index < watches_.size() ? watches_[index] : Watch{};
+}
+
 int FdWatchers::set(int fd, Direction direction, Handle* handle, bool debug) {
-  Watch& watch = at(fd);
-  const int error = arm(fd, watch, direction);
+  const int error = arm(fd, current(fd), direction);
   if (error != 0) return error;
+  Watch& watch = at(fd);  // Only now: no open descriptor has a number beyond what can be kept.
   Py_INCREF(handle->object());
   HandlePool::expose(handle);
   const Watch replaced = watch;
@@ -45,9 +50,9 @@ int FdWatchers::set(int fd, Direction direction, Handle* handle, bool debug) {
 }
 
 int FdWatchers::set(int fd, Direction direction, EventTarget* target) {
-  Watch& watch = at(fd);
-  const int error = arm(fd, watch, direction);
+  const int error = arm(fd, current(fd), direction);
   if (error != 0) return error;
+  Watch& watch = at(fd);
   if (watch.target[direction] == target) return 0;
   Py_INCREF(target->owner());
   const Watch replaced = watch;

@@ -75,6 +75,7 @@ class FdWatchers {
   };
 
   Watch& at(int fd);
+  [[nodiscard]] Watch current(int fd) const;
   int arm(int fd, const Watch& watch, Direction direction);
   static void drop(const Watch& watch, Direction direction, bool debug);
   bool dispatch(Watch& watch, Direction direction, ReadyQueue& ready);

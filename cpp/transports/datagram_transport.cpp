@@ -272,7 +272,10 @@ py::object make_datagram_transport(Loop& loop, const py::object& sock, const py:
   parts.waiter = waiter.is_none() ? nullptr : waiter.ptr();
   parts.connected = connected != 0;
   parts.shared = shared;
-  if (!loop.check_closed()) throw py::error_already_set();
+  if (!loop.check_closed() || !is_open_descriptor(parts.fd) ||
+      !has_connection_made(parts.protocol)) {
+    throw py::error_already_set();
+  }
   const CapturedContext context = loop.contexts().capture();
   if (context.context == nullptr) throw py::error_already_set();
   PyObject* const made = datagram_transport_type->tp_alloc(datagram_transport_type, 0);

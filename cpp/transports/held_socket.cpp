@@ -1,8 +1,20 @@
 #include "transports/held_socket.h"
 
+#include <fcntl.h>
+
 #include "cpython/names.h"
 
 namespace cxxloop {
+
+bool is_open_descriptor(int fd) {
+  if (fd >= 0 && fcntl(fd, F_GETFD) != -1) return true;
+  if (fd < 0) {
+    PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %d", fd);
+  } else {
+    PyErr_SetFromErrno(PyExc_OSError);
+  }
+  return false;
+}
 
 bool HeldSocket::hold(PyObject* socket) {
   const Ref uses = py::reinterpret_steal<Ref>(PyObject_GetAttr(socket, names._io_refs));

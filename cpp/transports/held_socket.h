@@ -29,4 +29,8 @@ class HeldSocket {
   bool counted_ = false;
 };
 
+// Whether a number that a caller's socket gave is an open descriptor; false with the exception
+// set that the selectors module or the system has for it.
+bool is_open_descriptor(int fd);
+
 }  // namespace cxxloop

@@ -10,6 +10,7 @@
 #include "loop/event_target.h"
 #include "loop/loop.h"
 #include "transports/transport_object.h"
+#include "transports/transport_reports.h"
 
 namespace cxxloop {
 
@@ -112,6 +113,7 @@ class PipeTransport : public EventTarget {
 // The Python object of a transport, whose start is scheduled; throws what fails.
 template <class Transport, class... More>
 py::object make_pipe_transport(PyTypeObject* type, const PipeParts& parts, More... more) {
+  if (!has_connection_made(parts.protocol)) throw py::error_already_set();
   const Ref extra = steal(PyDict_New());
   check(PyDict_SetItemString(extra.ptr(), "pipe", parts.pipe));
   CapturedContext context = parts.loop->contexts().capture();

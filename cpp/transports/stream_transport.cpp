@@ -53,6 +53,7 @@ StreamTransport::~StreamTransport() {
 }
 
 PyObject* StreamTransport::make(const StreamParts& parts, SocketAddress peer) {
+  if (!has_connection_made(parts.protocol)) return nullptr;
   CapturedContext context;
   if (parts.context != nullptr) {
     context.context = Py_NewRef(parts.context);
@@ -70,6 +71,11 @@ PyObject* StreamTransport::make(const StreamParts& parts, SocketAddress peer) {
   memory->constructed = true;
   transport->context_ = context;
   transport->explicit_context_ = parts.context != nullptr;
+  if (parts.sock != nullptr && !transport->hold_python_socket(parts.sock)) {
+    transport->fd_ = -1;  // Stays the caller's.
+    Py_DECREF(object);
+    return nullptr;
+  }
   if (parts.server != nullptr) {
     PyObject* const attached = PyObject_CallMethodOneArg(parts.server, names._attach, object);
     if (attached == nullptr) {
@@ -316,13 +322,14 @@ py::object make_stream_transport(Loop& loop, const py::object& sock, const py::o
   parts.fd = static_cast<int>(integer_attribute(sock.attr("fileno")(), "real"));
   parts.family = static_cast<int>(integer_attribute(sock, "family"));
   parts.protocol_number = static_cast<int>(integer_attribute(sock, "proto"));
+  parts.sock = sock.ptr();
   parts.protocol = protocol.ptr();
   parts.waiter = none_is_null(waiter);
   parts.extra = none_is_null(extra);
   parts.server = none_is_null(server);
   parts.context = none_is_null(context);
   const auto type = static_cast<int>(integer_attribute(sock, "type"));
-  if (!loop.check_closed()) throw py::error_already_set();
+  if (!loop.check_closed() || !is_open_descriptor(parts.fd)) throw py::error_already_set();
   if (const EventTarget* const other = loop.transport(parts.fd)) {
     PyErr_Format(PyExc_RuntimeError, "File descriptor %d is used by transport %R", parts.fd,
                  other->owner());
@@ -330,8 +337,6 @@ py::object make_stream_transport(Loop& loop, const py::object& sock, const py::o
   }
   SocketAddress peer = SocketAddress::peer(parts.fd);
   Ref transport = steal(StreamTransport::make(parts, std::move(peer)));
-  auto* const object = reinterpret_cast<StreamTransportObject*>(transport.ptr());
-  if (!object->transport()->hold_python_socket(sock.ptr())) throw py::error_already_set();
   disable_nagle(parts.fd, parts.family, type, parts.protocol_number);
   return transport;
 }

@@ -28,6 +28,7 @@ struct StreamParts {
   int fd = -1;
   int family = 0;
   int protocol_number = 0;
+  PyObject* sock = nullptr;  // The caller's, where there is one.
   PyObject* protocol = nullptr;
   PyObject* waiter = nullptr;
   PyObject* extra = nullptr;

@@ -22,10 +22,21 @@ bool call_protocol(Loop& loop, PyObject* protocol, PyObject* name, PyObject* arg
   return true;
 }
 
+bool has_connection_made(PyObject* protocol) {
+  PyObject* const method = PyObject_GetAttr(protocol, names.connection_made);
+  Py_XDECREF(method);
+  return method != nullptr;
+}
+
 bool report_method(Loop& loop, PyObject* object, PyObject* name, PyObject* argument) {
   if (must_leave_loop()) return false;
   const Ref exception = steal(take_exception());
-  const Ref method = steal(PyObject_GetAttr(object, name));
+  Ref method = py::reinterpret_steal<Ref>(PyObject_GetAttr(object, name));
+  if (!method) {
+    if (must_leave_loop()) return false;
+    PyErr_Clear();  // The exception says that there is none.
+    method = borrow(object);
+  }
   const Ref arguments = steal(argument == nullptr ? PyTuple_New(0) : PyTuple_Pack(1, argument));
   raise_exception(Ref(exception).release().ptr());
   return loop.report_callback(method.ptr(), arguments.ptr());

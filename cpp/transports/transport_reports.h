@@ -15,6 +15,10 @@ namespace cxxloop {
 // run_forever().
 bool call_protocol(Loop& loop, PyObject* protocol, PyObject* name, PyObject* argument);
 
+// Whether a protocol has connection_made(): asyncio looks it up before a transport is made of
+// anything, and so does every transport here. False: the AttributeError is set.
+bool has_connection_made(PyObject* protocol);
+
 // Reports the exception that is set as the failure of a callback that object.name() was, or
 // object.name(argument). False only for what must leave run_forever().
 bool report_method(Loop& loop, PyObject* object, PyObject* name, PyObject* argument);

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
             loop: Any,
         ) -> list[Any]: ...
         async def _create_connection_transport(
-            self, sock: Any, protocol_factory: Any, tls: Any = None
+            self, sock: Any, protocol_factory: Any, tls: Any, *, is_given: bool
         ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]: ...
         def _make_tls_transport(
             self,

@@ -197,7 +197,9 @@ class ClientsMixin(LoopBase):
             tls = TlsSettings(
                 ssl, False, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
             )
-        transport, protocol = await self._create_connection_transport(sock, protocol_factory, tls)
+        transport, protocol = await self._create_connection_transport(
+            sock, protocol_factory, tls, is_given=host is None and port is None
+        )
         if self.get_debug():
             logger.debug(
                 "%r connected to %s:%r: (%r, %r)",
@@ -300,9 +302,14 @@ class ClientsMixin(LoopBase):
         self,
         sock: Any,
         protocol_factory: _ProtocolFactory,
-        tls: TlsSettings | None = None,
+        tls: TlsSettings | None,
+        *,
+        is_given: bool,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
-        """Hand a connected socket over to a new transport, which closes it from then on."""
+        """Hand a connected socket over to a new transport, which closes it from then on.
+
+        Without a transport a socket that was given stays its owner's.
+        """
         try:
             sock.setblocking(False)
             context = contextvars.copy_context() if _ONE_CONTEXT_PER_CONNECTION else None
@@ -313,7 +320,8 @@ class ClientsMixin(LoopBase):
             else:
                 transport = self._make_tls_transport(sock, protocol, waiter, tls, context=context)
         except BaseException:
-            sock.close()
+            if not is_given:
+                sock.close()
             raise
         try:
             await waiter
@@ -366,4 +374,6 @@ class ClientsMixin(LoopBase):
             tls = TlsSettings(
                 ssl, False, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
             )
-        return await self._create_connection_transport(sock, protocol_factory, tls)
+        return await self._create_connection_transport(
+            sock, protocol_factory, tls, is_given=path is None
+        )

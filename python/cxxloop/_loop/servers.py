@@ -345,7 +345,9 @@ class ServersMixin(LoopBase):
         tls = None
         if ssl:
             tls = TlsSettings(ssl, True, None, ssl_handshake_timeout, ssl_shutdown_timeout)
-        transport, protocol = await self._create_connection_transport(sock, protocol_factory, tls)
+        transport, protocol = await self._create_connection_transport(
+            sock, protocol_factory, tls, is_given=True
+        )
         if self.get_debug():
             logger.debug(
                 "%r handled: (%r, %r)", transport.get_extra_info("socket"), transport, protocol
