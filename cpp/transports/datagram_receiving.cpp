@@ -191,7 +191,10 @@ bool DatagramTransport::receive_by_python() {
 // Delivering the backlog
 
 bool DatagramTransport::deliver() {
-  if (backlog_.empty()) return true;
+  if (backlog_.empty()) {  // There was nothing, or error_received() was called.
+    if (loop_ != nullptr) loop_->contexts().keep(context_);
+    return true;
+  }
   in_batch_ = backlog_.size() > 1;
   const std::int64_t started = in_batch_ ? coarse_tick() : 0;
   bool succeeded = deliver_first();

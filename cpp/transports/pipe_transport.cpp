@@ -33,6 +33,9 @@ bool PipeTransport::on_deferred() {
     loop_->defer(this);
     return false;
   }
+  if (loop_ == nullptr) return true;
+  // Two callbacks with asyncio: what the first one sets is not seen by the second.
+  if (!loop_->contexts().enter(lost_context_)) return report_failure(names._call_connection_lost);
   const Ref exception = std::move(lost_exception_);
   PyObject* const reason = exception ? exception.ptr() : Py_None;
   Loop& loop = *loop_;
