@@ -14,10 +14,23 @@ namespace cxxloop {
 
 namespace {
 
+// Puts a parameter's value into `place`. False with a TypeError set where there is one already.
+bool fill(const char* method, PyObject* name, PyObject** place, PyObject* value) {
+  if (*place == nullptr) {
+    *place = value;
+    return true;
+  }
+  PyErr_Format(PyExc_TypeError, "Loop.%s() got multiple values for argument '%U'", method, name);
+  return false;
+}
+
 // Reads (callback, *args, context=None), after `leading` parameters of the given name.
 // Returns false with a TypeError set.
 bool read_call(const char* method, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords,
                PyObject* leading_name, PyObject** leading, Call& call) {
+  Py_ssize_t taken = 0;
+  if (leading_name != nullptr && taken < count) *leading = arguments[taken++];
+  if (taken < count) call.callback = arguments[taken++];
   const Py_ssize_t keyword_count = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
   for (Py_ssize_t i = 0; i < keyword_count; ++i) {
     PyObject* const keyword = PyTuple_GET_ITEM(keywords, i);
@@ -25,19 +38,15 @@ bool read_call(const char* method, PyObject* const* arguments, Py_ssize_t count,
     if (keyword == names.context || PyUnicode_Compare(keyword, names.context) == 0) {
       call.context = value;
     } else if (PyUnicode_Compare(keyword, names.callback) == 0) {
-      call.callback = value;
+      if (!fill(method, names.callback, &call.callback, value)) return false;
     } else if (leading_name != nullptr && PyUnicode_Compare(keyword, leading_name) == 0) {
-      *leading = value;
+      if (!fill(method, leading_name, leading, value)) return false;
     } else {
       PyErr_Format(PyExc_TypeError, "Loop.%s() got an unexpected keyword argument '%U'", method,
                    keyword);
       return false;
     }
   }
-  Py_ssize_t taken = 0;
-  if (leading_name != nullptr && *leading == nullptr && taken < count)
-    *leading = arguments[taken++];
-  if (call.callback == nullptr && taken < count) call.callback = arguments[taken++];
   const bool lacks_leading = leading_name != nullptr && *leading == nullptr;
   const bool lacks_callback = call.callback == nullptr;
   if (lacks_leading && lacks_callback) {

@@ -1,5 +1,6 @@
 #include "cpython/context.h"
 
+#include "cpython/errors.h"
 #include "cpython/ref.h"
 
 namespace cxxloop {
@@ -97,11 +98,30 @@ bool Contexts::scratch_is_clean(Py_ssize_t references) const {
          Py_REFCNT(scratch_) == references;
 }
 
+namespace {
+
+// asyncio calls context.run(): for what is no context at all its AttributeError is the one that
+// callers know. Returns false.
+bool lacks_run(PyObject* context) {
+  if (PyContext_CheckExact(context)) return false;
+  PyObject* const exception = take_exception();
+  PyObject* const run = PyObject_GetAttrString(context, "run");
+  if (run == nullptr) {
+    Py_DECREF(exception);
+  } else {
+    Py_DECREF(run);
+    raise_exception(exception);
+  }
+  return false;
+}
+
+}  // namespace
+
 bool Contexts::enter(const CapturedContext& captured) {
   if (!captured.shared) {
     if (entered_ == captured.context) return true;
     leave();
-    if (PyContext_Enter(captured.context) < 0) return false;
+    if (PyContext_Enter(captured.context) < 0) return lacks_run(captured.context);
     Py_INCREF(captured.context);
     entered_ = captured.context;
     return true;
