@@ -31,9 +31,9 @@ constexpr std::uint8_t kSingleFlushesToStop = 8;
 
 #if PY_VERSION_HEX >= 0x030E0000
 constexpr const char* kWrongType =
-    "data argument must be a bytes, bytearray, or memoryview object, not '%s'";
+    "data argument must be a bytes, bytearray, or memoryview object, not %R";
 #else
-constexpr const char* kWrongType = "data argument must be a bytes-like object, not '%s'";
+constexpr const char* kWrongType = "data argument must be a bytes-like object, not %R";
 #endif
 
 }  // namespace
@@ -42,7 +42,8 @@ constexpr const char* kWrongType = "data argument must be a bytes-like object, n
 
 bool StreamTransport::check_writable(PyObject* data) {
   if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
-    PyErr_Format(PyExc_TypeError, kWrongType, Py_TYPE(data)->tp_name);
+    const Ref name = steal(PyType_GetName(Py_TYPE(data)));
+    PyErr_Format(PyExc_TypeError, kWrongType, name.ptr());
     return false;
   }
   if (eof_) {
@@ -66,6 +67,9 @@ PyObject* StreamTransport::write(PyObject* data) {
                    : send_or_queue(data, PyBytes_AS_STRING(data), static_cast<std::size_t>(length));
     return written ? Py_NewRef(Py_None) : nullptr;
   }
+  const int anything = PyObject_IsTrue(data);
+  if (anything < 0) return nullptr;
+  if (anything == 0) Py_RETURN_NONE;
   Py_buffer view;
   if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return nullptr;
   const bool written =
@@ -168,6 +172,8 @@ PyObject* StreamTransport::writelines(PyObject* list) {
       PyList_SetItem(items.ptr(), i, steal(PyMemoryView_FromObject(item)).release().ptr());
     }
   }
+  // What made the items may have ended the connection.
+  if (lost_ != 0) return count_lost_write(lost_) ? Py_NewRef(Py_None) : nullptr;
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* const item = PyList_GET_ITEM(items.ptr(), i);
     Py_buffer view;
