@@ -40,8 +40,26 @@ int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
   return status;
 }
 
+newfunc new_instance = nullptr;
+
+// Makes the loop with its object: pybind11 would hand memory that was never initialised to
+// methods that are called before __init__().
+PyObject* new_loop(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
+  return guarded([=]() -> PyObject* {
+    Ref object = steal(new_instance(type, arguments, keywords));
+    auto* const instance = reinterpret_cast<py::detail::instance*>(object.ptr());
+    const py::detail::type_info* const kind = py::detail::get_type_info(typeid(Loop));
+    py::detail::value_and_holder place = instance->get_value_and_holder(kind);
+    place.value_ptr() = new Loop(object.ptr(), native_time_method());
+    kind->init_instance(instance, nullptr);
+    return object.release().ptr();
+  });
+}
+
 void set_up_type(PyHeapTypeObject* heap_type) {
   PyTypeObject& type = heap_type->ht_type;
+  new_instance = type.tp_base->tp_new;
+  type.tp_new = new_loop;
   type.tp_flags |= Py_TPFLAGS_HAVE_GC;
   type.tp_traverse = traverse;
   type.tp_clear = clear;
@@ -108,20 +126,21 @@ int wakeup_fd(const Loop& loop) {
   return loop.wakeup()->write_fd();
 }
 
+// A pointer to a member would be called with None for a null object.
 void bind_running(py::class_<Loop>& type) {
   type.def("_run", [](Loop& loop) { expect(loop.run()); })
       .def("_close", [](Loop& loop) { expect(loop.close()); })
       .def("_check_closed", [](const Loop& loop) { expect(loop.check_closed()); })
-      .def("_set_debug", &Loop::set_debug)
+      .def("_set_debug", [](Loop& loop, bool debug) { loop.set_debug(debug); })
       .def_property_readonly("_thread_id", &thread_id)
-      .def_property_readonly("_stopping", &Loop::stopping)
+      .def_property_readonly("_stopping", [](const Loop& loop) { return loop.stopping(); })
       .def_property_readonly("_ready", &ready_handles)
       .def_readwrite("slow_callback_duration", &Loop::slow_callback_duration)
       .def("_mint_handle", &mint_handle)
       .def("_add_callback", &add_callback)
       .def("_keep_signals", [](Loop& loop, bool keep) { loop.signals().keep(keep); })
       .def_property_readonly("_wakeup_fd", &wakeup_fd)
-      .def_property_readonly("_debug", &Loop::debug)
+      .def_property_readonly("_debug", [](const Loop& loop) { return loop.debug(); })
       .def_property_readonly("_current_handle", &current_handle)
       .def("_send_held_back",
            [](Loop& loop) {
@@ -129,6 +148,16 @@ void bind_running(py::class_<Loop>& type) {
            })
       .def("_set_task_factory", &set_task_factory)
       .def_property_readonly("_task_factory", &get_task_factory);
+}
+
+// object's own would call a base of pybind11's that ends the process.
+void forbid_pickling(py::class_<Loop>& type) {
+  const auto refuse = [](const py::object& loop, const py::args& /*protocol*/) {
+    const Ref name = steal(PyType_GetName(Py_TYPE(loop.ptr())));
+    PyErr_Format(PyExc_TypeError, "cannot pickle %R object", name.ptr());
+    throw py::error_already_set();
+  };
+  type.def("__reduce__", refuse).def("__reduce_ex__", refuse);
 }
 
 void bind_transport_factories(py::class_<Loop>& type) {
@@ -173,15 +202,13 @@ void bind_transport_factories(py::class_<Loop>& type) {
 void bind_loop(py::module_& module) {
   py::class_<Loop> type(module, "Loop", py::custom_type_setup(set_up_type),
                         "The native part of cxxloop.Loop.");
+  // pybind11 wants one, and calls it only for what isn't made yet.
   type.def(
-      "__init__",
-      [](py::detail::value_and_holder& instance) {
-        instance.value_ptr() =
-            new Loop(reinterpret_cast<PyObject*>(instance.inst), native_time_method());
-      },
+      "__init__", [](py::detail::value_and_holder& /*made*/) {},
       py::detail::is_new_style_constructor());
   add_fast_methods(reinterpret_cast<PyTypeObject*>(type.ptr()));
   bind_running(type);
+  forbid_pickling(type);
   bind_transport_factories(type);
   type.def("_literal_address_info",
            [](const Loop& /*loop*/, const py::object& host, const py::object& port,

@@ -92,6 +92,11 @@ bool Loop::leave_run(bool succeeded) {
 }
 
 bool Loop::run() {
+  if (!check_closed()) return false;
+  if (is_running()) {
+    PyErr_SetString(PyExc_RuntimeError, "This event loop is already running");
+    return false;
+  }
   bool succeeded = enter_run();
   try {
     do {
@@ -108,6 +113,10 @@ void Loop::stop() { stopping_ = true; }
 
 bool Loop::close() {
   if (closed_) return true;
+  if (is_running()) {
+    PyErr_SetString(PyExc_RuntimeError, "Cannot close a running event loop");
+    return false;
+  }
   closed_ = true;
   if (!own_poll_set()) return false;
   clear();

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any, Final, final
+from typing import Any, Final, Never, final
 
 from cxxloop._tls import TlsSettings
 
@@ -18,6 +18,8 @@ class Loop:
     slow_callback_duration: float
 
     def __init__(self) -> None: ...
+    def __reduce__(self, *args: Any) -> Never: ...
+    def __reduce_ex__(self, *args: Any) -> Never: ...
 
     # Scheduling
     def call_soon(
