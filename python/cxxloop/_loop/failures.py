@@ -134,9 +134,13 @@ class FailuresMixin(LoopBase):
     def _report_callback_failure(self, handle: asyncio.Handle, exc: BaseException) -> None:
         failed: Any = handle
         debug = {"debug": self.get_debug()} if _FORMAT_HAS_DEBUG else {}
-        source = format_helpers._format_callback_source(
-            failed._callback, failed._args or (), **debug
-        )
+        try:
+            source = format_helpers._format_callback_source(
+                failed._callback, failed._args or (), **debug
+            )
+        except Exception:
+            # Of the two failures the one of the callback is worth a report.
+            source = f"of type {type(failed._callback).__qualname__}, whose repr() fails, too"
         context = {
             "message": f"Exception in callback {source}",
             "exception": exc,

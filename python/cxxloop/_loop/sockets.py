@@ -173,6 +173,7 @@ class SocketsMixin(LoopBase):
         Stands in for asyncio's loop.sock_accept().
         """
         self._check_sock(sock)
+        sock.fileno()  # Raises first, of what is no socket.
         try:
             connection, address = sock.accept()
         except _WOULD_BLOCK:
