@@ -1,6 +1,6 @@
 # Each target sets up what it needs; see CONTRIBUTING.md. PYTHON=… chooses the interpreter,
 # ARGS=… goes to the program behind the target.
-.PHONY: help demo test models check format dev conformance bench dist clean asan tsan debug leaks
+.PHONY: help demo test models check format dev conformance bench dist clean asan tsan debug leaks fuzz
 
 help:
 	@echo 'make demo         build, then run an echo server and client and aiohttp on cxxloop'
@@ -14,6 +14,7 @@ help:
 	@echo 'make tsan         what has threads under ThreadSanitizer'
 	@echo "make debug        the tests with libuv's, libstdc++'s and our own assertions"
 	@echo 'make leaks        each operation many times: what does it leave?'
+	@echo 'make fuzz         hostile input of every kind (SECONDS=60 for each libFuzzer target)'
 	@echo 'make bench        compare with other event loops (ARGS: for benchmarks/run.py)'
 	@echo 'make dist         sdist and wheel in dist/'
 	@echo 'make clean        remove everything that was built'
@@ -23,6 +24,9 @@ export PYTHON
 
 demo test models conformance bench check format dev dist asan tsan debug leaks:
 	@bash tools/$@.sh $(ARGS)
+
+fuzz:
+	@SECONDS_EACH=$(or $(SECONDS),60) bash tools/fuzz.sh
 
 clean:
 	rm -rf build dist

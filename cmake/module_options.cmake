@@ -41,6 +41,12 @@ function(cxxloop_module_options target)
     target_compile_options(${target} PRIVATE ${sanitize})
     target_link_options(${target} PRIVATE ${sanitize})
   endif()
+  if(CXXLOOP_FUZZ)
+    # Counts what is reached; the driver in tests/fuzz provides the functions that it calls.
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
+      -fno-sanitize=vptr,function -fno-sanitize-recover=undefined)
+    target_link_options(${target} PRIVATE -Wl,--unresolved-symbols=ignore-all)
+  endif()
   if(UNIX AND NOT APPLE AND CXXLOOP_LIBUV_BUNDLED)
     # libuv's own symbols stay inside, so that another libuv in the process is not disturbed.
     target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL)

@@ -9,7 +9,7 @@ bin=$VENV/bin
 export PATH=$bin:$PATH
 jobs=$(nproc)
 
-cpp_files() { find cpp benchmarks \( -name '*.h' -o -name '*.cpp' \) "$@" | sort; }
+cpp_files() { find cpp benchmarks tests/fuzz \( -name '*.h' -o -name '*.cpp' \) "$@" | sort; }
 
 configure() { cmake --preset "$1" -B "build/$2" -DPython_EXECUTABLE="$bin/python" "${@:3}" >"$LOGS/configure-$2.log" 2>&1 ||
   { cat "$LOGS/configure-$2.log"; return 1; }; }

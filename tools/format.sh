@@ -3,6 +3,6 @@
 source "$(dirname "$0")/common.sh"
 provide_python
 provide_venv check
-find cpp benchmarks \( -name '*.h' -o -name '*.cpp' \) -exec "$VENV/bin/clang-format" -i {} +
+find cpp benchmarks tests/fuzz \( -name '*.h' -o -name '*.cpp' \) -exec "$VENV/bin/clang-format" -i {} +
 "$VENV/bin/ruff" format --quiet .
 "$VENV/bin/ruff" check --fix .
