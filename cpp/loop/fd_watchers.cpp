@@ -94,8 +94,8 @@ bool FdWatchers::dispatch(Watch& watch, Direction direction, ReadyQueue& ready) 
   if (EventTarget* const target = watch.target[direction]) {
     bool& queued = direction == kReader ? target->readable_queued : target->writable_queued;
     if (!queued) {
-      queued = true;
       ready.push(target, direction == kReader ? Ready::kReadable : Ready::kWritable);
+      queued = true;
     }
     return true;
   }
@@ -103,8 +103,8 @@ bool FdWatchers::dispatch(Watch& watch, Direction direction, ReadyQueue& ready) 
   if (handle == nullptr) return true;
   if (handle->cancelled()) return false;
   if (!handle->has(Handle::kQueued)) {
-    handle->flags |= Handle::kQueued;
     ready.push(handle);
+    handle->flags |= Handle::kQueued;
   }
   return true;
 }

@@ -332,8 +332,8 @@ bool Loop::send_held_back() {
 
 void Loop::defer_reading(EventTarget* target) {
   if (target->readable_queued) return;
-  target->readable_queued = true;
   ready_.push(target, Ready::kReadable);
+  target->readable_queued = true;
 }
 
 bool Loop::end_callback() {

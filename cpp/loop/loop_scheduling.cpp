@@ -49,8 +49,9 @@ PyObject* Loop::call_soon(const Call& call) {
   if (debug_ && !check_call(call, "call_soon", true)) return nullptr;
   Handle* const handle = make(HandleKind::kPlain, call);
   if (handle == nullptr) return nullptr;
+  Ref owned = py::reinterpret_steal<Ref>(handle->object());
   ready_.push(handle);
-  return handle->object();
+  return owned.release().ptr();
 }
 
 PyObject* Loop::call_soon_threadsafe(const Call& call) {
@@ -59,6 +60,7 @@ PyObject* Loop::call_soon_threadsafe(const Call& call) {
   const bool lockable = stdlib.thread_safe_handle_type != nullptr;
   Handle* const handle = make(lockable ? HandleKind::kThreadSafe : HandleKind::kPlain, call);
   if (handle == nullptr) return nullptr;
+  Ref owned = py::reinterpret_steal<Ref>(handle->object());
   ready_.push(handle);
   if (gate_.waiting() && !woken_) {
     woken_ = true;
@@ -67,7 +69,7 @@ PyObject* Loop::call_soon_threadsafe(const Call& call) {
     wakeup_->wake();
     Py_END_ALLOW_THREADS;
   }
-  return handle->object();
+  return owned.release().ptr();
 }
 
 PyObject* Loop::mint_handle(const Call& call) {
@@ -78,10 +80,11 @@ PyObject* Loop::mint_handle(const Call& call) {
 PyObject* Loop::add_timer(double deadline, PyObject* when, const Call& call) {
   auto* const timer = static_cast<TimerHandle*>(make(HandleKind::kTimer, call));
   if (timer == nullptr) return nullptr;
+  Ref owned = py::reinterpret_steal<Ref>(timer->object());
   timer->deadline = deadline;
   timer->when = Py_XNewRef(when);
   timers_.add(timer);
-  return timer->object();
+  return owned.release().ptr();
 }
 
 PyObject* Loop::call_later(PyObject* delay, const Call& call) {
@@ -128,13 +131,13 @@ bool Loop::watch(int fd, FdWatchers::Direction direction, const Call& call, PyOb
   if (!own_poll_set()) return false;
   Handle* const made = make(HandleKind::kPlain, call);
   if (made == nullptr) return false;
+  Ref owned = py::reinterpret_steal<Ref>(made->object());
   const int error = fds_.set(fd, direction, made, debug_);
   if (error == 0) {
     pace_.expect_events();
-    *handle = made->object();
+    *handle = owned.release().ptr();
     return true;
   }
-  Py_DECREF(made->object());
   raise_os_error(error);
   return false;
 }

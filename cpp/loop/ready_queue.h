@@ -45,12 +45,12 @@ class ReadyQueue {
   // Takes the reference over.
   void push_owned(Handle* handle) { queue_.push(Ready(handle)); }
   void push(Handle* handle) {
+    queue_.push(Ready(handle));  // First, as it may throw.
     Py_INCREF(handle->object());
-    queue_.push(Ready(handle));
   }
   void push(EventTarget* target, Ready::Kind kind) {
-    Py_INCREF(target->owner());
     queue_.push(Ready(target, kind));
+    Py_INCREF(target->owner());
   }
   // Hands the reference over. The queue isn't empty.
   Ready pop() { return queue_.pop(); }

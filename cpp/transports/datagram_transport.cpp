@@ -142,7 +142,11 @@ void DatagramTransport::close_descriptor() {
   socket_.close();
 }
 
-void DatagramTransport::disown() { fd_ = -1; }
+void DatagramTransport::disown() {
+  if (loop_->transport(fd_) == this) loop_->set_transport(fd_, nullptr);
+  fd_ = -1;
+  if (socket_) socket_.close();
+}
 
 // Failures
 
@@ -288,12 +292,14 @@ py::object make_datagram_transport(Loop& loop, const py::object& sock, const py:
   auto* const transport = new (object->storage) DatagramTransport(made, parts, context);
   object->constructed = true;
   object->extra = Py_NewRef(extra.ptr());
-  if (!transport->hold_python_socket(sock.ptr())) {
+  try {
+    if (!transport->hold_python_socket(sock.ptr())) throw py::error_already_set();
+    loop.set_transport(parts.fd, transport);
+    loop.defer(transport);
+  } catch (...) {
     transport->disown();
-    throw py::error_already_set();
+    throw;
   }
-  loop.set_transport(parts.fd, transport);
-  loop.defer(transport);
   return owner;
 }
 

@@ -40,6 +40,22 @@ bool is_exhaustion(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+// An accepted connection that nobody owns yet.
+class Connection {
+ public:
+  explicit Connection(int fd) : fd_(fd) {}
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int fd() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
 int descriptor_of(const py::object& sock) { return sock.attr("fileno")().cast<int>(); }
 
 }  // namespace
@@ -89,6 +105,7 @@ bool Listener::log_accepted(int fd, const SocketAddress& peer) {
 }
 
 bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t size) {
+  Connection connection(fd);
   CapturedContext context = context_;
   Ref own_context;
   if (!parts_.context.is_none()) {
@@ -97,15 +114,11 @@ bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t siz
     context = {own_context.ptr(), false};
   }
   if (context.context == nullptr || !loop_->contexts().enter(context)) {
-    ::close(fd);
     return loop_->report("Error on transport creation for incoming connection", nullptr, nullptr);
   }
   SocketAddress peer(address, size);
-  if (!log_accepted(fd, peer)) {
-    ::close(fd);
-    return creation_failed(nullptr);
-  }
-  if (!parts_.tls.is_none()) return accept_tls(fd, own_context.ptr());
+  if (!log_accepted(fd, peer)) return creation_failed(nullptr);
+  if (!parts_.tls.is_none()) return accept_tls(connection.release(), own_context.ptr());
   const Ref protocol =
       py::reinterpret_steal<Ref>(PyObject_CallNoArgs(parts_.protocol_factory.ptr()));
   PyObject* transport = nullptr;
@@ -120,10 +133,8 @@ bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t siz
     parts.context = own_context.ptr();
     transport = StreamTransport::make(parts, std::move(peer));
   }
-  if (transport == nullptr) {
-    ::close(fd);
-    return creation_failed(protocol.ptr());
-  }
+  if (transport == nullptr) return creation_failed(protocol.ptr());
+  connection.release();
   Py_DECREF(transport);
   return true;
 }
@@ -132,6 +143,7 @@ bool Listener::accept_one(int fd, const sockaddr_storage& address, socklen_t siz
 // descriptor over.
 bool Listener::accept_tls(int fd, PyObject* context) {
   const Ref number = py::reinterpret_steal<Ref>(PyLong_FromLong(fd));
+  if (!number) ::close(fd);
   const Ref result = py::reinterpret_steal<Ref>(
       number ? PyObject_CallMethodObjArgs(loop_->self(), names._accept_tls,
                                           parts_.protocol_factory.ptr(), number.ptr(),

@@ -71,24 +71,45 @@ PyObject* StreamTransport::make(const StreamParts& parts, SocketAddress peer) {
   memory->constructed = true;
   transport->context_ = context;
   transport->explicit_context_ = parts.context != nullptr;
-  if (parts.sock != nullptr && !transport->hold_python_socket(parts.sock)) {
-    transport->fd_ = -1;  // Stays the caller's.
-    Py_DECREF(object);
-    return nullptr;
+  bool entered = false;
+  try {
+    entered = transport->enter_loop(parts);
+  } catch (...) {
+    raise_current_exception();
   }
-  if (parts.server != nullptr) {
-    PyObject* const attached = PyObject_CallMethodOneArg(parts.server, names._attach, object);
+  if (entered) return object;
+  transport->disown();
+  Py_DECREF(object);
+  return nullptr;
+}
+
+// What begins its life. False, or an exception: disown() undoes it.
+bool StreamTransport::enter_loop(const StreamParts& parts) {
+  if (parts.sock != nullptr && !socket_.hold(parts.sock)) return false;
+  loop_->set_transport(fd_, this);
+  if (server_) {
+    PyObject* const attached = PyObject_CallMethodOneArg(server_.ptr(), names._attach, self_);
     if (attached == nullptr) {
-      transport->fd_ = -1;  // Stays the caller's.
-      transport->server_ = Ref();
-      Py_DECREF(object);
-      return nullptr;
+      server_ = Ref();
+      return false;
     }
     Py_DECREF(attached);
   }
-  parts.loop->set_transport(parts.fd, transport);
-  parts.loop->defer(transport);
-  return object;
+  loop_->defer(this);
+  return true;
+}
+
+// The descriptor stays the caller's. Keeps the exception that is set.
+void StreamTransport::disown() {
+  const SavedError saved;
+  if (loop_->transport(fd_) == this) loop_->set_transport(fd_, nullptr);
+  fd_ = -1;
+  if (socket_) socket_.close();
+  const Ref server = std::move(server_);
+  if (!server) return;
+  PyObject* const detached = PyObject_CallMethodOneArg(server.ptr(), names._detach, self_);
+  if (detached == nullptr) PyErr_WriteUnraisable(self_);
+  Py_XDECREF(detached);
 }
 
 // Life

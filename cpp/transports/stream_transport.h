@@ -28,7 +28,7 @@ struct StreamParts {
   int fd = -1;
   int family = 0;
   int protocol_number = 0;
-  PyObject* sock = nullptr;  // The caller's, where there is one.
+  PyObject* sock = nullptr;  // the Python object that owns the descriptor
   PyObject* protocol = nullptr;
   PyObject* waiter = nullptr;
   PyObject* extra = nullptr;
@@ -95,7 +95,6 @@ class StreamTransport final : public EventTarget {
   [[nodiscard]] PyObject* empty_waiter() const { return empty_waiter_.ptr(); }
   void set_empty_waiter(Ref waiter) { empty_waiter_ = std::move(waiter); }
 
-  bool hold_python_socket(PyObject* socket) { return socket_.hold(socket); }
   // Called by the garbage collector or the last reference while still open.
   void finalize();
   int traverse(visitproc visit, void* arg) const;
@@ -105,6 +104,8 @@ class StreamTransport final : public EventTarget {
   enum class Start : std::uint8_t { kConnectionMade, kReading, kDone };
 
   // Life
+  bool enter_loop(const StreamParts& parts);
+  void disown();
   bool start();
   bool start_reading();
   bool schedule_connection_lost(PyObject* exception);

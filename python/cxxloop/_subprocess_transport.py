@@ -97,9 +97,14 @@ def watch_exit(loop: Any, transport: SubprocessTransport) -> None:
     if hasattr(os, "pidfd_open"):
         # Forbidden in some sandboxes; or the child is gone already, as SIGCHLD is ignored; or
         # there are too many descriptors.
-        with contextlib.suppress(OSError):
+        try:
             _ExitWatch(loop, transport)
             return
+        except OSError:
+            pass
+        except BaseException:
+            _give_up(transport)
+            raise
     thread = threading.Thread(
         target=_wait_in_thread,
         name=f"cxxloop-waitpid-{next(_thread_numbers)}",
@@ -108,10 +113,15 @@ def watch_exit(loop: Any, transport: SubprocessTransport) -> None:
     )
     try:
         thread.start()
-    except BaseException:  # Nobody is going to wait for it.
-        transport.close()
-        transport._proc.wait()
+    except BaseException:
+        _give_up(transport)
         raise
+
+
+def _give_up(transport: SubprocessTransport) -> None:
+    """End a child that nobody is going to wait for."""
+    transport.close()
+    transport._proc.wait()
 
 
 def _wait_in_thread(loop: Any, transport: SubprocessTransport) -> None:

@@ -171,18 +171,18 @@ class ServersMixin(LoopBase):
                 raise ValueError("Neither host/port nor sock were specified")
             check_stream_socket(sock)
             sockets = [sock]
-        for one in sockets:
-            one.setblocking(False)
         tls = None
         if ssl:
             tls = TlsSettings(ssl, True, None, ssl_handshake_timeout, ssl_shutdown_timeout)
         server = Server(self, sockets, protocol_factory, backlog, tls)
-        if start_serving:
-            try:
+        try:
+            for one in sockets:
+                one.setblocking(False)
+            if start_serving:
                 await server.start_serving()
-            except BaseException:
-                server.close()  # Nobody has it, so nobody else could.
-                raise
+        except BaseException:
+            server.close()  # Nobody has it, so nobody else could.
+            raise
         if self.get_debug():
             logger.info("%r is serving", server)
         return server

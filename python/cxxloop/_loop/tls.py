@@ -122,13 +122,18 @@ class TlsMixin(LoopBase):
         except BaseException:
             os.close(fd)
             raise
-        sock.setblocking(False)
-        if context is None:
-            self.create_task(self._shake_hands(protocol_factory, sock, server, tls))
-        else:
-            self.create_task(
-                self._shake_hands(protocol_factory, sock, server, tls, context), context=context
-            )
+        try:
+            sock.setblocking(False)
+            if context is None:
+                self.create_task(self._shake_hands(protocol_factory, sock, server, tls))
+            else:
+                self.create_task(
+                    self._shake_hands(protocol_factory, sock, server, tls, context),
+                    context=context,
+                )
+        except BaseException:
+            sock.close()
+            raise
 
     async def _shake_hands(
         self,

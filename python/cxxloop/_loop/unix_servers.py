@@ -87,19 +87,19 @@ class UnixServersMixin(LoopBase):
             if sock is None:
                 raise ValueError("path was not specified, and no sock specified")
             check_unix_stream_socket(sock)
-        if cleanup_socket:
-            self._remember_socket_file(sock)
-        sock.setblocking(False)
         tls = None
         if ssl:
             tls = TlsSettings(ssl, True, None, ssl_handshake_timeout, ssl_shutdown_timeout)
         server = Server(self, [sock], protocol_factory, backlog, tls)
-        if start_serving:
-            try:
+        try:
+            if cleanup_socket:
+                self._remember_socket_file(sock)
+            sock.setblocking(False)
+            if start_serving:
                 await server.start_serving()
-            except BaseException:
-                server.close()  # Nobody has it, so nobody else could.
-                raise
+        except BaseException:
+            server.close()  # Nobody has it, so nobody else could.
+            raise
         return server
 
     if sys.version_info >= (3, 13):
