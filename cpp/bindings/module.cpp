@@ -1,8 +1,13 @@
 #include <pybind11/pybind11.h>
 #include <uv.h>
 
+#include <exception>
+#include <system_error>
+#include <utility>
+
 #include "bindings/bindings.h"
 #include "cpython/context.h"
+#include "cpython/errors.h"
 #include "cpython/finalization.h"
 #include "cpython/names.h"
 #include "cpython/stdlib.h"
@@ -20,11 +25,21 @@ bool is_main_interpreter() {
   return false;
 }
 
+// pybind11 would make a RuntimeError of it.
+void translate_system_error(std::exception_ptr thrown) {
+  try {
+    if (thrown) std::rethrow_exception(std::move(thrown));
+  } catch (const std::system_error& error) {
+    cxxloop::raise_os_error(error.code().value());
+  }
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_registrations, module) {
   if (!is_main_interpreter()) throw py::error_already_set();
   module.doc() = "The native part of cxxloop: the event loop, its handles and its transports.";
+  py::register_local_exception_translator(&translate_system_error);
   cxxloop::intern_names();
   cxxloop::import_stdlib();
   cxxloop::probe_context_sharing();

@@ -53,8 +53,12 @@ def interpret(
 
 
 def interpret_script(
-    script: str, *options: str, environment: dict[str, str] | None = None
+    script: str,
+    *options: str,
+    environment: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    seconds: float = 15,
 ) -> Ended:
     """Runs a script in which asyncio, cxxloop and common modules are imported."""
     code = _PREAMBLE + textwrap.dedent(script)
-    return interpret(*options, "-c", code, environment=environment)
+    return interpret(*options, "-c", code, environment=environment, cwd=cwd, seconds=seconds)
