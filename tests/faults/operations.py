@@ -154,6 +154,11 @@ async def datagrams() -> None:
                     raise ReportedError("a datagram was lost")
 
 
+def _abort(transport: asyncio.WriteTransport) -> None:
+    with contextlib.suppress(AttributeError):  # What asyncio raises after the end.
+        transport.abort()
+
+
 async def pipes() -> None:
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as stack:
@@ -168,7 +173,7 @@ async def pipes() -> None:
         write_transport, _ = await loop.connect_write_pipe(
             asyncio.streams.FlowControlMixin, write_file
         )
-        stack.callback(write_transport.abort)
+        stack.callback(_abort, write_transport)
         write_transport.write(DATA)
         write_transport.close()
         if await reader.read() != DATA:

@@ -56,6 +56,7 @@ static atomic_int armed;
 static atomic_long seen;
 static atomic_int last = -1;
 static atomic_llong clock_offset; /* nanoseconds */
+static atomic_int batch_fails_after = -1; /* messages; -1: never */
 static char wanted[CALL_COUNT];
 static long skipped, times;
 static int error_number; /* 0: the call is made shorter instead */
@@ -73,7 +74,16 @@ __attribute__((constructor)) static void resolve(void) {
 
 /* Making a plan */
 
-void shim_disarm(void) { atomic_store(&armed, 0); }
+void shim_disarm(void) {
+  atomic_store(&armed, 0);
+  atomic_store(&batch_fails_after, -1);
+}
+
+/* sendmmsg() fails with the message that has so many before it. */
+void shim_fail_in_batch(int after, int error) {
+  error_number = error;
+  atomic_store(&batch_fails_after, after);
+}
 
 /* Returns -1 when there is no such call; `calls` is a list with commas. */
 int shim_arm(const char *calls, long skip, long count, int error, size_t at_most) {
@@ -264,6 +274,18 @@ int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct
 }
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
   int failed;
+  if (atomic_load(&batch_fails_after) >= 0) {
+    /* As the kernel does it: what was sent is told first, the failure by the next call. */
+    const int sent = atomic_fetch_add(&batch_fails_after, -(int)count);
+    if (sent > 0 && (unsigned)sent < count) {
+      count = (unsigned)sent;
+      atomic_store(&batch_fails_after, 0);
+    } else if (sent == 0) {
+      atomic_store(&batch_fails_after, -1);
+      errno = error_number;
+      return -1;
+    }
+  }
   const int allowed = count_of(CALL_sendmmsg, fd, count, &failed);
   return failed ? -1 : real_sendmmsg(fd, messages, (unsigned)allowed, flags);
 }

@@ -87,6 +87,10 @@ class Shim:
         finally:
             self.disarm()
 
+    def fail_in_batch(self, after: int, error: int) -> None:
+        """Has sendmmsg() fail at the message that has so many before it, in one batch or more."""
+        self._library.shim_fail_in_batch(after, error)
+
     def disarm(self) -> None:
         self._library.shim_disarm()
 
