@@ -104,7 +104,7 @@ class FailuresMixin(LoopBase):
         try:
             owner = _context_of(context) if _HANDLER_RUNS_IN_CONTEXT else None
             if owner is not None and hasattr(owner, "run"):
-                owner.run(self._exception_handler, self, context)
+                self._run_in(owner, self._exception_handler, context)
             else:
                 self._exception_handler(self, context)
         except (SystemExit, KeyboardInterrupt):
@@ -120,6 +120,24 @@ class FailuresMixin(LoopBase):
                 "while handling an unexpected error "
                 "in custom exception handler",
             )
+
+    def _run_in(self, owner: Any, handler: Any, context: dict[str, Any]) -> None:
+        """Call the handler in the context of a task or handle."""
+        begun = False
+
+        def call() -> None:
+            nonlocal begun
+            begun = True
+            handler(self, context)
+
+        try:
+            owner.run(call)
+        except RuntimeError:
+            if begun:
+                raise
+            # Entered already: the loop leaves a context only for another one, so it is still the
+            # current one when a callback's last reference goes, and its task with it.
+            handler(self, context)
 
     def _call_default_handler(self, context: dict[str, Any], if_that_fails: str) -> None:
         try:
