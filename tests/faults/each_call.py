@@ -16,10 +16,12 @@ import os
 import sys
 import threading
 import warnings
+from asyncio import constants
 from collections.abc import Iterator
 from typing import Any
 
 import cxxloop
+from cxxloop._loop import servers
 from tests.faults.operations import OPERATIONS
 from tests.faults.shim import ALL, Shim
 from tests.support.loops import LOOP_FACTORIES, Failures, close_loop, run_once
@@ -135,8 +137,8 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="try only each n-th call")
     arguments = parser.parse_args()
     faulthandler.enable()
-    cxxloop._loop.servers._ACCEPT_RETRY_DELAY = 0.01  # type: ignore[attr-defined]
-    asyncio.constants.ACCEPT_RETRY_DELAY = 0.01  # type: ignore[attr-defined]
+    for module, name in ((servers, "_ACCEPT_RETRY_DELAY"), (constants, "ACCEPT_RETRY_DELAY")):
+        setattr(module, name, 0.01)
     cxxloop.Loop().close()
     shim = Shim()
     factory = LOOP_FACTORIES[arguments.loop]

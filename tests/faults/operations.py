@@ -252,15 +252,20 @@ async def _send_file(file: Any) -> None:
             raise ReportedError("the connection has ended early")
 
 
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 async def watchers() -> None:
     loop = asyncio.get_running_loop()
     ours, theirs = socket.socketpair()
     with ours, theirs:
         readable, writable = loop.create_future(), loop.create_future()
-        loop.add_writer(ours, lambda: writable.done() or writable.set_result(None))
+        loop.add_writer(ours, _settle, writable)
         try:
             await writable
-            loop.add_reader(ours, lambda: readable.done() or readable.set_result(None))
+            loop.add_reader(ours, _settle, readable)
             theirs.send(b"x")
             await readable
         finally:

@@ -61,7 +61,7 @@ class Churn:
         ]
         self.seldom: list[Callable[[], Awaitable[None]]] = [self.child, self.killed_child]
 
-    def _check(self, what: str, got: bytes, expected: bytes) -> None:
+    def _check(self, what: str, got: bytes | bytearray, expected: bytes) -> None:
         if got != expected:
             self.tally.fault(f"mismatch in {what}: {len(got)} bytes, not {len(expected)}")
         self.tally.done(what, len(got))
