@@ -167,7 +167,7 @@ bool StreamTransport::connection_lost(PyObject* exception) {
 
 // Lets go of everything, in asyncio's order. Keeps an exception that is set.
 bool StreamTransport::release() {
-  bool succeeded = true;
+  Ref exit;  // what has to leave the loop
   {
     const SavedError saved;
     close_descriptor();
@@ -185,8 +185,9 @@ bool StreamTransport::release() {
     Py_CLEAR(context_.context);
     if (server) {
       PyObject* const detached = PyObject_CallMethodOneArg(server.ptr(), names._detach, self_);
-      if (detached == nullptr) {
-        succeeded = native_loop->report("Error on detaching a transport", names.transport, self_);
+      if (detached == nullptr &&
+          !native_loop->report("Error on detaching a transport", names.transport, self_)) {
+        exit = py::reinterpret_steal<Ref>(take_exception());
       }
       Py_XDECREF(detached);
     }
@@ -198,7 +199,9 @@ bool StreamTransport::release() {
       }
     }
   }
-  return succeeded;
+  if (!exit) return true;
+  if (PyErr_Occurred() == nullptr) raise_exception(exit.release().ptr());
+  return false;
 }
 
 void StreamTransport::close_descriptor() {
