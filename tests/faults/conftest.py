@@ -36,12 +36,13 @@ def certificate_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def interpret_with_shim(shim_library: Path) -> Callable[..., Ended]:
     """Runs a script in a fresh interpreter, where `shim` makes calls fail."""
 
-    def run(script: str, *options: str, **environment: str) -> Ended:
+    def run(script: str, *options: str, seconds: float = 50, **environment: str) -> Ended:
         return interpret_script(
             _SHIM + script,
             *options,
             environment=shim_module.preloaded(shim_library) | environment,
             cwd=ROOT,
+            seconds=seconds,
         )
 
     return run
