@@ -88,7 +88,7 @@ def faults_of(loop: str, operation: str, error: str, lines: list[dict[str, Any]]
 def test_a_call_that_fails_fails_the_operation_and_loses_nothing(
     each_call: Callable[..., list[dict[str, Any]]], loop_kind: str, operation: str, error: str
 ) -> None:
-    lines = each_call(loop_kind, operation, error, "--every", "1" if THOROUGH else "2")
+    lines = each_call(loop_kind, operation, error, "--every", "1" if THOROUGH else "3")
     assert lines
     assert not faults_of(loop_kind, operation, error, lines)
 
