@@ -31,6 +31,8 @@ AS_ASYNCIO = [
     ("pipes|subprocess", "epoll_add", "hangs"),
     # asyncio's transport of a child waits for all its pipes, also for those it failed to connect.
     ("subprocess", "ioctl", "hangs|unclosed file"),
+    # sock_accept() makes what it has accepted non-blocking.
+    ("socket_operations", "ioctl", "unclosed <socket"),
     # subprocess.Popen learns in vain that the child has started.
     ("subprocess", "read", "subprocess .* is still running"),
     # Whatever had to be done when the loop itself failed.
