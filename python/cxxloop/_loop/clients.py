@@ -29,6 +29,9 @@ else:
 # Before, the callbacks of a connection run in copies of where they come from.
 _ONE_CONTEXT_PER_CONNECTION = sys.version_info >= (3, 15)
 
+# Before, a socket stays its owner's where there was no transport.
+_CLOSES_GIVEN_SOCKETS = sys.version_info >= (3, 14)
+
 _ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 
@@ -320,7 +323,7 @@ class ClientsMixin(LoopBase):
             else:
                 transport = self._make_tls_transport(sock, protocol, waiter, tls, context=context)
         except BaseException:
-            if not is_given:
+            if _CLOSES_GIVEN_SOCKETS or not is_given:
                 sock.close()
             raise
         try:
