@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 
+#include <cerrno>
+
 #include "cpython/names.h"
 
 namespace cxxloop {
 
 bool is_open_descriptor(int fd) {
-  if (fd >= 0 && fcntl(fd, F_GETFD) != -1) return true;
+  if (fd >= 0 && (fcntl(fd, F_GETFD) != -1 || errno != EBADF)) return true;
   if (fd < 0) {
     PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %d", fd);
   } else {

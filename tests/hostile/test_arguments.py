@@ -11,7 +11,7 @@ from tests.hostile.calls import CLASSES, all_calls
 from tests.hostile.compare import differences, selected, told
 
 # Each Nth call. A call that runs a child or shakes hands takes longer.
-PART = {"loop": 32, "TLS transport": 24, "subprocess": 40}
+PART = {"loop": 32, "TLS transport": 24, "subprocess": 32}
 
 
 @pytest.mark.slow

@@ -300,6 +300,8 @@ class Buffered(Base, asyncio.BufferedProtocol):
         self.buffer: Any = bytearray(sizes.get(kind, 1 << 16))
         if kind == "constant buffer":
             self.buffer = bytes(10)
+        if play.script.family == "tls":
+            self.buffer = memoryview(self.buffer)  # asyncio fills copies of a bytearray.
 
     def get_buffer(self, sizehint: int) -> Any:
         self.note(f"get_buffer {sizehint}")

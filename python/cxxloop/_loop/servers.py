@@ -180,8 +180,11 @@ class ServersMixin(LoopBase):
                 one.setblocking(False)
             if start_serving:
                 await server.start_serving()
-        except BaseException:
-            server.close()  # Nobody has it, so nobody else could.
+        except BaseException as exc:
+            # Nobody has the server, so nobody else could close it. A socket that was given is its
+            # owner's as long as it doesn't serve.
+            if sock is None or isinstance(exc, asyncio.CancelledError):
+                server.close()
             raise
         if self.get_debug():
             logger.info("%r is serving", server)

@@ -97,8 +97,11 @@ class UnixServersMixin(LoopBase):
             sock.setblocking(False)
             if start_serving:
                 await server.start_serving()
-        except BaseException:
-            server.close()  # Nobody has it, so nobody else could.
+        except BaseException as exc:
+            # Nobody has the server, so nobody else could close it. A socket that was given is its
+            # owner's as long as it doesn't serve.
+            if path is not None or isinstance(exc, asyncio.CancelledError):
+                server.close()
             raise
         return server
 
