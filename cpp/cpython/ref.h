@@ -25,7 +25,10 @@ class Ref : public py::object {
     if (ptr() != nullptr) hang_unwound_thread();
   }
 
-  static bool check_(py::handle other) { return other.ptr() != nullptr; }  // for pybind11
+  // pybind11's name.
+  static bool check_(py::handle other) {  // NOLINT(readability-identifier-naming)
+    return other.ptr() != nullptr;
+  }
 };
 
 // Takes over a new reference as the C API returns it; a null pointer is the

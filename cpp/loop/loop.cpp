@@ -66,14 +66,13 @@ bool Loop::check_closed() const {
   return false;
 }
 
-bool Loop::enter_run() {
+void Loop::enter_run() {
   const Ref result =
       steal(PyObject_CallMethodOneArg(stdlib.events, names._set_running_loop, self_));
   thread_id_ = PyThread_get_thread_ident();
   contexts_.enter_thread();
   pace_.expect_events();
   if (on_main_thread()) signals_.attach();
-  return true;
 }
 
 bool Loop::leave_run(bool succeeded) {
@@ -97,8 +96,9 @@ bool Loop::run() {
     PyErr_SetString(PyExc_RuntimeError, "This event loop is already running");
     return false;
   }
-  bool succeeded = enter_run();
+  bool succeeded = false;
   try {
+    enter_run();  // An interrupt may end it half-way.
     do {
       succeeded = turn();
     } while (succeeded && !stopping_);

@@ -148,7 +148,7 @@ class Loop {
   // In a forked child: first makes a poll set that is not the parent's.
   bool own_poll_set();
   bool restart_after_fork();
-  bool enter_run();
+  void enter_run();
   bool leave_run(bool succeeded);
 
   static std::vector<const Loop*> all_;

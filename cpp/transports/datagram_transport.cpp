@@ -72,7 +72,7 @@ bool DatagramTransport::close() {
   if (closing_ || loop_ == nullptr || !flush()) return closing_ || loop_ == nullptr;
   if (closing_) return true;  // By what flush() reported.
   closing_ = true;
-  loop_->set_transport(fd_, nullptr);
+  if (loop_->transport(fd_) == this) loop_->set_transport(fd_, nullptr);
   stop_watching_reading();
   if (!waiting_.empty()) return true;
   stop_watching_writing();
@@ -93,7 +93,7 @@ bool DatagramTransport::force_close(PyObject* exception) {
   stop_watching_writing();
   if (!closing_) {
     closing_ = true;
-    loop_->set_transport(fd_, nullptr);
+    if (loop_->transport(fd_) == this) loop_->set_transport(fd_, nullptr);
     stop_watching_reading();
   }
   return schedule_connection_lost(exception);

@@ -102,7 +102,7 @@ bool StreamTransport::enter_loop(const StreamParts& parts) {
 // The descriptor stays the caller's. Keeps the exception that is set.
 void StreamTransport::disown() {
   const SavedError saved;
-  if (loop_->transport(fd_) == this) loop_->set_transport(fd_, nullptr);
+  give_up_descriptor();
   fd_ = -1;
   if (socket_) socket_.close();
   const Ref server = std::move(server_);
@@ -222,12 +222,17 @@ void StreamTransport::close_descriptor() {
   }
 }
 
+// Others may use the number from now on. The collector may have closed the descriptor before.
+void StreamTransport::give_up_descriptor() {
+  if (loop_->transport(fd_) == this) loop_->set_transport(fd_, nullptr);
+}
+
 bool StreamTransport::close() {
   if (closing_) return true;
   if (!flush()) return false;
   if (closing_) return true;
   closing_ = true;
-  if (loop_ != nullptr) loop_->set_transport(fd_, nullptr);
+  if (loop_ != nullptr) give_up_descriptor();
   stop_watching_reading();
   if (!outgoing_.empty()) return true;
   if (writing_) {
@@ -250,7 +255,7 @@ bool StreamTransport::force_close(PyObject* exception) {
   }
   if (!closing_) {
     closing_ = true;
-    loop_->set_transport(fd_, nullptr);
+    give_up_descriptor();
     stop_watching_reading();
   }
   return schedule_connection_lost(exception);

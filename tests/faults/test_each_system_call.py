@@ -36,7 +36,7 @@ AS_ASYNCIO = [
     # subprocess.Popen learns in vain that the child has started.
     ("subprocess", "read", "subprocess .* is still running"),
     # Whatever had to be done when the loop itself failed.
-    (".*", "epoll_wait", "unclosed|subprocess .* is still running"),
+    (".*", "epoll_wait", "unclosed|loop is closed|subprocess .* is still running"),
     # sendfile() refuses a transport that a failed write has closed.
     ("sendfile", "send|epoll_add", "RuntimeError"),
 ]

@@ -37,6 +37,8 @@ async def connected():
     return transport, theirs
 
 def turn():
+    # asyncio's own function, called at the end of a run, may have had no memory for it.
+    asyncio._set_running_loop(None)
     loop.call_soon(loop.stop)
     loop.run_forever()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import gc
 import io
@@ -140,12 +141,9 @@ class Scene:
         async def main() -> Any:
             return await made.create_unix_connection(asyncio.Protocol, sock=ours)
 
-        running = asyncio._get_running_loop()
-        asyncio._set_running_loop(None)
-        try:
-            transport, _ = made.run_until_complete(main())
-        finally:
-            asyncio._set_running_loop(running)
+        # A thread may run one loop and one task at a time.
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:
+            transport, _ = thread.submit(made.run_until_complete, main()).result()
         self._resources.callback(transport.abort)
         return transport
 

@@ -67,6 +67,8 @@ def _trace(library: str, kind: str, callback: str, act: str, debug: bool) -> lis
         lines = performed(LOOP_FACTORIES[library], kind, callback, ACTS[act], debug=debug)
     if kind == "child" and "close" in act:  # What it wrote may come before.
         lines = [line for line in lines if not line.startswith("pipe_data_received")]
+    if kind == "child":  # Whether its end or that of its pipes is seen first is the system's.
+        lines.sort()
     return [line for line in lines if not _ACCIDENTS.match(line)]
 
 

@@ -44,10 +44,12 @@ def test_two_loops_exchange_bytes_and_calls_beside_a_busy_thread(
         posted[name] += 1
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(1000):
-            writer.write(data)
-            any_loop.call_soon_threadsafe(count, "server")
-        writer.close()
+        try:
+            while data := await reader.read(1000):
+                writer.write(data)
+                any_loop.call_soon_threadsafe(count, "server")
+        finally:  # It may be cancelled before it has seen the end.
+            writer.close()
 
     async def client(address: Any) -> None:
         reader, writer = await asyncio.open_connection(*address)
