@@ -84,12 +84,12 @@ py::dict debug_counters() {
   counters["handles"] =
       handle_pool.alive(HandleKind::kPlain) + handle_pool.alive(HandleKind::kThreadSafe);
   counters["timers"] = handle_pool.alive(HandleKind::kTimer);
-  counters["stream_transports"] = LiveCount<StreamTransport>::count;
-  counters["datagram_transports"] = LiveCount<DatagramTransport>::count;
-  counters["read_pipe_transports"] = LiveCount<ReadPipeTransport>::count;
-  counters["write_pipe_transports"] = LiveCount<WritePipeTransport>::count;
-  counters["listeners"] = LiveCount<Listener>::count;
-  counters["tls_protocols"] = LiveCount<TlsProtocol>::count;
+  counters["stream_transports"] = LiveCount<StreamTransport>::count();
+  counters["datagram_transports"] = LiveCount<DatagramTransport>::count();
+  counters["read_pipe_transports"] = LiveCount<ReadPipeTransport>::count();
+  counters["write_pipe_transports"] = LiveCount<WritePipeTransport>::count();
+  counters["listeners"] = LiveCount<Listener>::count();
+  counters["tls_protocols"] = LiveCount<TlsProtocol>::count();
   counters["ready"] = waiting.ready;
   counters["scheduled"] = waiting.scheduled;
   counters["readers"] = waiting.readers;

@@ -9,12 +9,15 @@ namespace cxxloop {
 template <class Counted>
 class LiveCount {
  public:
-  LiveCount() { ++count; }
-  ~LiveCount() { --count; }
+  LiveCount() { ++count_; }
+  ~LiveCount() { --count_; }
   LiveCount(const LiveCount&) = delete;
   LiveCount& operator=(const LiveCount&) = delete;
 
-  static inline std::size_t count = 0;
+  static std::size_t count() { return count_; }
+
+ private:
+  static inline std::size_t count_ = 0;
 };
 
 }  // namespace cxxloop
