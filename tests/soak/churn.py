@@ -17,22 +17,27 @@ from tests.soak.tokens import TokenStream, some_size
 
 
 class Datagrams(asyncio.DatagramProtocol):
-    """Sends numbered tokens and takes what comes back; some may be lost, none may be another's."""
+    """Sends tokens with its port and takes what comes back; some are lost, none is another's.
+
+    A socket may get what was sent to the one that had its port before.
+    """
 
     def __init__(self, tally: Tally, count: int) -> None:
         self.tally = tally
-        self.expected = {os.urandom(16) + bytes(number) for number in range(count)}
+        self.count = count
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:
+        self.port: bytes = transport.get_extra_info("sockname")[1].to_bytes(2, "big")
+        self.expected = {self.port + os.urandom(16) + bytes(number) for number in range(self.count)}
         for data in list(self.expected):
             transport.sendto(data)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        if data not in self.expected:
+        if not data.startswith(self.port):
             self.tally.fault("mismatch in a datagram")
+        self.tally.done("datagram" if data in self.expected else "late datagram", len(data))
         self.expected.discard(data)
-        self.tally.bytes += len(data)
         if not self.expected and not self.over.done():
             self.over.set_result(None)
 
