@@ -130,6 +130,14 @@ provide_cxxloop() {
   fi
 }
 
+# Sets VENV to a virtual environment with a dependency group and the wheel of cxxloop in it.
+provide_installed() {
+  provide_python
+  provide_build_tools
+  provide_venv "$1"
+  provide_cxxloop
+}
+
 # Sets TREE to build/<preset>-<version> and configures it; further arguments go to cmake. Leaves
 # cmake and ninja on PATH, and VENV as it was.
 configure_tree() {

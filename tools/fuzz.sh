@@ -4,11 +4,8 @@
 # hostile call only. A finding stays in build/fuzz/.
 source "$(dirname "$0")/common.sh"
 seconds=${SECONDS_EACH:-60}
-provide_python
-provide_build_tools
+provide_installed test
 have clang++ || apt_install clang
-provide_venv test
-provide_cxxloop
 
 build=$ROOT/build/fuzz-$PYTHON_TAG
 have cmake || quietly cmake "$VENV/bin/python" -m pip install cmake ninja

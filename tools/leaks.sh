@@ -2,9 +2,6 @@
 # Runs each operation of tests/leaks many times and prints what it leaves; arguments: names and
 # options, as in: make leaks ARGS="--times 50 'tls*'".
 source "$(dirname "$0")/common.sh"
-provide_python
-provide_build_tools
-provide_venv test
-provide_cxxloop
+provide_installed test
 if [ $# = 0 ]; then set -- --times 20; fi
 exec "$VENV/bin/python" -m tests.leaks "$@"

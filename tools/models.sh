@@ -2,9 +2,6 @@
 # Plays random scripts on both kinds of loops and compares what they do; the first argument is the
 # number of scripts for each model, further ones go to pytest.
 source "$(dirname "$0")/common.sh"
-provide_python
-provide_build_tools
-provide_venv test
-provide_cxxloop
+provide_installed test
 
 CXXLOOP_MODEL_EXAMPLES=${1:-2000} "$VENV/bin/python" -m pytest tests/models --timeout 0 "${@:2}"

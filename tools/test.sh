@@ -1,10 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what is missing and runs the test suite; arguments go to pytest.
 source "$(dirname "$0")/common.sh"
-provide_python
-provide_build_tools
-provide_venv test
-provide_cxxloop
+provide_installed test
 
 log=$LOGS/test-$PYTHON_TAG.log
 "$VENV/bin/python" -m cxxloop --info
