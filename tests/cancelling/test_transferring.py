@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import cxxloop
-from tests.support.cancelling import WAYS, cancel_everywhere
+from tests.support.cancelling import WAYS, cancel, cancel_everywhere
 from tests.support.certificates import Certificates
 from tests.support.files import LARGE, file_with
 from tests.support.loops import LOOP_FACTORIES, close_loop, run, run_once
@@ -50,13 +50,7 @@ def _received(kind: str, receive: Any, sent_after: int, turns: int, way: str) ->
             if turn == sent_after:
                 theirs.send(b"data")
             run_once(loop)
-        if way == "in a callback":
-            loop.call_soon(task.cancel)
-        else:
-            task.cancel()
-        if way == "twice":
-            run_once(loop)
-            task.cancel()
+        cancel(loop, task, way)
         for _ in range(4):
             run_once(loop)
         theirs.send(b"more")
@@ -97,10 +91,7 @@ def test_sending_stops_where_it_is_cancelled(any_loop: Loop, way: str) -> None:
                     arrived += theirs.recv(50_000)
                 except BlockingIOError:
                     pass
-            task.cancel()
-            if way == "twice":
-                run_once(any_loop)
-                task.cancel()
+            cancel(any_loop, task, way)
             for _ in range(3):
                 run_once(any_loop)
             assert task.done()
@@ -249,10 +240,7 @@ def test_accepting_loses_no_connection(loop: cxxloop.Loop, way: str) -> None:
             with socket.create_connection(listener.getsockname(), 5) as client:
                 for _ in range(turns):
                     run_once(loop)
-                task.cancel()
-                if way == "twice":
-                    run_once(loop)
-                    task.cancel()
+                cancel(loop, task, way)
                 for _ in range(3):
                     run_once(loop)
                 assert not loop.remove_reader(listener)
@@ -273,10 +261,7 @@ def test_connecting_leaves_the_socket_usable(any_loop: Loop, way: str) -> None:
             task = any_loop.create_task(any_loop.sock_connect(sock, listener.getsockname()))
             for _ in range(turns):
                 run_once(any_loop)
-            task.cancel()
-            if way == "twice":
-                run_once(any_loop)
-                task.cancel()
+            cancel(any_loop, task, way)
             for _ in range(3):
                 run_once(any_loop)
             assert task.done()

@@ -54,6 +54,17 @@ def cancel_everywhere(
     return outcomes
 
 
+def cancel(loop: Loop, task: asyncio.Task[Any], way: str) -> None:
+    """Cancels a task of a loop that does not run, in one of the WAYS."""
+    if way == "in a callback":
+        loop.call_soon(task.cancel)
+    else:
+        task.cancel()
+    if way == "twice":
+        run_once(loop)
+        task.cancel()
+
+
 def _run(loop: Loop, job: Job, turns: int, way: str, close: Closing | None) -> tuple[Any, bool]:
     """The outcome, and whether the job had ended before it was to be cancelled."""
     task = loop.create_task(job())
@@ -62,13 +73,7 @@ def _run(loop: Loop, job: Job, turns: int, way: str, close: Closing | None) -> t
         if task.done():
             break
     finished = task.done()
-    if way == "in a callback":
-        loop.call_soon(task.cancel)
-    else:
-        task.cancel()
-    if way == "twice":
-        run_once(loop)
-        task.cancel()
+    cancel(loop, task, way)
     done, _ = loop.run_until_complete(asyncio.wait({task}, timeout=20))
     assert done, f"never ends when it is cancelled after {turns} turns"
     if task.cancelled():
