@@ -90,6 +90,10 @@ EventTarget* FdWatchers::transport(int fd) const {
 
 void FdWatchers::set_transport(int fd, EventTarget* transport) { at(fd).transport = transport; }
 
+void FdWatchers::forget_transport(int fd, const EventTarget* transport) {
+  if (current(fd).transport == transport) at(fd).transport = nullptr;
+}
+
 bool FdWatchers::dispatch(Watch& watch, Direction direction, ReadyQueue& ready) {
   if (EventTarget* const target = watch.target[direction]) {
     bool& queued = direction == kReader ? target->readable_queued : target->writable_queued;

@@ -36,6 +36,9 @@ class FdWatchers {
   // The transport that owns `fd`, or null; the watchers only remember it.
   [[nodiscard]] EventTarget* transport(int fd) const;
   void set_transport(int fd, EventTarget* transport);
+  // Others may use the number from now on. Nothing where it is not this transport's, as after the
+  // collector has closed the descriptor.
+  void forget_transport(int fd, const EventTarget* transport);
 
   [[nodiscard]] bool empty() const { return watched_ == 0; }
 

@@ -77,6 +77,9 @@ class Loop {
     return fds_.target(fd, direction);
   }
   void set_transport(int fd, EventTarget* transport) { fds_.set_transport(fd, transport); }
+  void forget_transport(int fd, const EventTarget* transport) {
+    fds_.forget_transport(fd, transport);
+  }
   [[nodiscard]] EventTarget* transport(int fd) const { return fds_.transport(fd); }
 
   // For native targets

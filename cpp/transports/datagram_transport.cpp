@@ -72,7 +72,7 @@ bool DatagramTransport::close() {
   if (closing_ || loop_ == nullptr || !flush()) return closing_ || loop_ == nullptr;
   if (closing_) return true;  // By what flush() reported.
   closing_ = true;
-  if (loop_->transport(fd_) == this) loop_->set_transport(fd_, nullptr);
+  loop_->forget_transport(fd_, this);
   stop_watching_reading();
   if (!waiting_.empty()) return true;
   stop_watching_writing();
@@ -93,7 +93,7 @@ bool DatagramTransport::force_close(PyObject* exception) {
   stop_watching_writing();
   if (!closing_) {
     closing_ = true;
-    if (loop_->transport(fd_) == this) loop_->set_transport(fd_, nullptr);
+    loop_->forget_transport(fd_, this);
     stop_watching_reading();
   }
   return schedule_connection_lost(exception);
@@ -135,7 +135,7 @@ void DatagramTransport::close_descriptor() {
   if (loop_ != nullptr) {
     stop_watching_reading();
     stop_watching_writing();
-    if (loop_->transport(fd_) == this) loop_->set_transport(fd_, nullptr);
+    loop_->forget_transport(fd_, this);
     loop_->expect_events();
   }
   fd_ = -1;
@@ -143,7 +143,7 @@ void DatagramTransport::close_descriptor() {
 }
 
 void DatagramTransport::disown() {
-  if (loop_->transport(fd_) == this) loop_->set_transport(fd_, nullptr);
+  loop_->forget_transport(fd_, this);
   fd_ = -1;
   if (socket_) socket_.close();
 }

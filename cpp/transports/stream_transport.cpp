@@ -102,7 +102,7 @@ bool StreamTransport::enter_loop(const StreamParts& parts) {
 // The descriptor stays the caller's. Keeps the exception that is set.
 void StreamTransport::disown() {
   const SavedError saved;
-  give_up_descriptor();
+  loop_->forget_transport(fd_, this);
   fd_ = -1;
   if (socket_) socket_.close();
   const Ref server = std::move(server_);
@@ -211,7 +211,7 @@ void StreamTransport::close_descriptor() {
     stop_watching_reading();
     loop_->unwatch(fd, FdWatchers::kWriter);  // We may do it ourselves, or sendfile.
     writing_ = false;
-    if (loop_->transport(fd) == this) loop_->set_transport(fd, nullptr);
+    loop_->forget_transport(fd, this);
     loop_->expect_events();
   }
   fd_ = -1;
@@ -222,17 +222,12 @@ void StreamTransport::close_descriptor() {
   }
 }
 
-// Others may use the number from now on. The collector may have closed the descriptor before.
-void StreamTransport::give_up_descriptor() {
-  if (loop_->transport(fd_) == this) loop_->set_transport(fd_, nullptr);
-}
-
 bool StreamTransport::close() {
   if (closing_) return true;
   if (!flush()) return false;
   if (closing_) return true;
   closing_ = true;
-  if (loop_ != nullptr) give_up_descriptor();
+  if (loop_ != nullptr) loop_->forget_transport(fd_, this);
   stop_watching_reading();
   if (!outgoing_.empty()) return true;
   if (writing_) {
@@ -255,7 +250,7 @@ bool StreamTransport::force_close(PyObject* exception) {
   }
   if (!closing_) {
     closing_ = true;
-    give_up_descriptor();
+    loop_->forget_transport(fd_, this);
     stop_watching_reading();
   }
   return schedule_connection_lost(exception);

@@ -111,7 +111,6 @@ class StreamTransport final : public EventTarget {
   bool schedule_connection_lost(PyObject* exception);
   bool connection_lost(PyObject* exception);
   bool release();
-  void give_up_descriptor();
   void close_descriptor();
   bool fatal_error(const char* message);
 
