@@ -81,6 +81,14 @@ class Server(events.AbstractServer):
                 self._protocol_factory, sock, self, self._backlog, self._context, self._tls
             )
 
+    def _abandon(self, reason: BaseException, *, is_given: bool) -> None:
+        """Close a server that nobody will have, as it could not be begun for this reason.
+
+        A socket that was given stays its owner's as long as it doesn't serve.
+        """
+        if not is_given or isinstance(reason, exceptions.CancelledError):
+            self.close()
+
     # asyncio.AbstractServer
 
     def get_loop(self) -> asyncio.AbstractEventLoop:

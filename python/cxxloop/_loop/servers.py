@@ -181,10 +181,7 @@ class ServersMixin(LoopBase):
             if start_serving:
                 await server.start_serving()
         except BaseException as exc:
-            # Nobody has the server, so nobody else could close it. A socket that was given is its
-            # owner's as long as it doesn't serve.
-            if sock is None or isinstance(exc, asyncio.CancelledError):
-                server.close()
+            server._abandon(exc, is_given=sock is not None)
             raise
         if self.get_debug():
             logger.info("%r is serving", server)

@@ -98,10 +98,7 @@ class UnixServersMixin(LoopBase):
             if start_serving:
                 await server.start_serving()
         except BaseException as exc:
-            # Nobody has the server, so nobody else could close it. A socket that was given is its
-            # owner's as long as it doesn't serve.
-            if path is not None or isinstance(exc, asyncio.CancelledError):
-                server.close()
+            server._abandon(exc, is_given=path is None)
             raise
         return server
 
