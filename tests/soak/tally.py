@@ -12,7 +12,7 @@ from typing import Any
 import cxxloop
 
 WARM_UP = 0.3  # of the time; at least:
-WARM_UP_SECONDS = 20
+WARM_UP_SECONDS = 60  # Until then the allocator's arenas fill, on asyncio's loop too.
 GROWTH = 0.10, 6 << 20  # of the resident memory that is allowed after it, and in bytes beside
 
 
@@ -93,7 +93,7 @@ class Tally:
         begin = max(WARM_UP * self.seconds, WARM_UP_SECONDS)
         steady = [memory for when, memory in self.memory if when >= begin]
         if len(steady) < 4:
-            return "memory: too short a run to judge"
+            return "memory: too short a run to judge; two minutes suffice"
         quarter = max(len(steady) // 4, 1)
         first, last = max(steady[:quarter]), min(steady[-quarter:])
         share, beside = GROWTH
