@@ -11,7 +11,7 @@ import os
 import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +86,21 @@ async def tcp() -> None:
         await _exchange(*await asyncio.open_connection(*server.sockets[0].getsockname()))
 
 
+@contextlib.contextmanager
+def _socket_path() -> Iterator[str]:
+    # Not a TemporaryDirectory: interrupted, it may close a descriptor twice.
+    directory = tempfile.mkdtemp()
+    path = f"{directory}/socket"
+    try:
+        yield path
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        os.rmdir(directory)
+
+
 async def unix() -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        path = f"{directory}/socket"
+    with _socket_path() as path:
         async with _serving(await asyncio.start_unix_server(_answer, path)):
             await _exchange(*await asyncio.open_unix_connection(path))
 
