@@ -12,9 +12,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from tests.models.playing import Player, outcome_of, playing, text_of
-
-Action = tuple[Any, ...]
+from tests.models.playing import Player, outcome_of, playing
+from tests.models.scripted import Action, Reactions, ScriptedPlay, ScriptedProtocol
 
 SMALL = 1000
 LARGE = 1 << 20
@@ -36,7 +35,7 @@ CALLBACKS = (
 
 @dataclass(frozen=True)
 class Script:
-    """What is played: `reactions` are run within the callbacks they are named after, each once."""
+    """What is played."""
 
     family: str = "unix"
     debug: bool = False
@@ -44,25 +43,19 @@ class Script:
     keep_open: bool = False
     server_side: bool = False
     crowded: bool = False
-    reactions: tuple[tuple[str, Action], ...] = ()
+    reactions: Reactions = ()
     steps: tuple[Action, ...] = ()
 
 
-class Play:
+class Play(ScriptedPlay):
     """One script on one loop."""
 
     def __init__(self, player: Player, script: Script) -> None:
-        self.player = player
+        super().__init__(player, script.reactions)
         self.script = script
         self.player.crowd = 4 if script.crowded else 0
-        self.reactions: dict[str, list[Action]] = {}
-        for callback, action in script.reactions:
-            self.reactions.setdefault(callback, []).append(action)
         self.ours, self.peer = _pair(script.family)
-        self.transport: Any = None
         self.protocols = 0
-        self.written = 0
-        self.peer_open = True
         self.later = 0
         self.received = bytearray()
         self.closed_with_data = False
@@ -74,12 +67,6 @@ class Play:
         self.protocols += 1
         name = f"{self.protocols}"
         return Plain(self, name) if kind == "protocol" else Buffered(self, name, kind)
-
-    def react(self, callback: str) -> None:
-        """Runs what the script says for this callback, once."""
-        waiting = self.reactions.get(callback)
-        if waiting:
-            self.act(waiting.pop(0), f"{callback} ")
 
     # The transport
 
@@ -98,35 +85,21 @@ class Play:
         self.player.settle()
         self.player.note(f"connecting: {outcome_of(task)}")
 
-    def act(self, action: Action, where: str = "") -> None:
-        """Does something with the transport, from outside or within a callback."""
-        name, *arguments = action
-        what = f"{where}{name}"
-        if name == "raise":
-            self.player.note(what)
-            raise arguments[0]("of the script")
-        if name == "soon":
-            if self.later and not self.script.crowded:
-                return  # With four in a turn the loop sends after the last, see when-to-send.md.
-            self.later += 1
-            self.player.loop.call_soon(self.act_later, arguments[0], f"{where}soon ")
-        elif name == "then":
-            for part in arguments:
-                self.act(part, where)
-        elif self.transport is None:
-            self.player.note(f"{what}: no transport")
-        elif self.lost and self.closed_with_data and name in ("write", "writelines", "abort"):
+    def do(self, name: str, what: str, *arguments: Any) -> None:
+        if self.lost and self.closed_with_data and name in ("write", "writelines", "abort"):
             self.player.note(f"{what}: asyncio has no loop and no socket any more")
         else:
-            self.player.attempt(what, lambda: getattr(self, f"do_{name}")(*arguments))
+            super().do(name, what, *arguments)
+
+    def act_soon(self, action: Action, where: str) -> None:
+        if self.later and not self.script.crowded:
+            return  # With four in a turn the loop sends after the last, see when-to-send.md.
+        self.later += 1
+        self.player.loop.call_soon(self.act_later, action, where)
 
     def act_later(self, action: Action, where: str) -> None:
         self.later -= 1
         self.act(action, where)
-
-    def data(self, size: int) -> bytes:
-        self.written += 1
-        return bytes([self.written % 251]) * size
 
     def do_write(self, size: int, kind: type = bytes) -> Any:
         return self.transport.write(kind(self.data(size)))
@@ -161,21 +134,14 @@ class Play:
     def do_limits(self, high: int | None, low: int | None) -> Any:
         return self.transport.set_write_buffer_limits(high, low)
 
-    def do_call(self, method: str) -> Any:
-        return getattr(self.transport, method)()
-
     def do_info(self, name: str) -> Any:
         return self.transport.get_extra_info(name) is not None
 
     # The peer
 
     def peer_act(self, name: str, *arguments: Any) -> None:
-        if self.peer_open:
-            self.player.attempt(f"peer {name}", lambda: getattr(self, f"peer_{name}")(*arguments))
+        super().peer_act(name, *arguments)
         self.kernel_is_quiet()
-
-    def peer_send(self, *sizes: int) -> Any:
-        return [self.peer.send(self.data(size)) for size in sizes]
 
     def peer_read(self, size: int) -> Any:
         """Reads so much, if there is so much, while the loop runs."""
@@ -201,17 +167,13 @@ class Play:
     def peer_stop_reading(self) -> Any:
         return self.peer.shutdown(socket.SHUT_RD)
 
-    def peer_close(self) -> Any:
-        self.peer_open = False
-        return self.peer.close()
-
-    def peer_reset(self) -> Any:
+    def peer_reset(self) -> None:
         self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        return self.peer_close()
+        self.peer.close()
 
     def kernel_is_quiet(self) -> None:
         """Until what was sent over TCP has arrived; Unix sockets deliver at once."""
-        if self.script.family != "tcp" or not self.peer_open:
+        if self.script.family != "tcp" or not self.peer_is_open:
             return
         for _ in range(100):
             waiting = fcntl.ioctl(self.peer, termios.TIOCOUTQ, b"\0\0\0\0")
@@ -223,20 +185,7 @@ class Play:
 
     def run(self) -> None:
         self.connect()
-        for who, *step in self.script.steps:
-            if who == "ours":
-                try:
-                    self.act(step[0])
-                except BaseException as exc:
-                    self.player.note(f"raised {text_of(exc)}")
-            elif who == "peer":
-                self.peer_act(*step)
-            elif who == "turn":
-                self.player.note("turn")
-                self.player.turn()
-            else:
-                self.player.settle()
-        self.player.settle()
+        self.follow(self.script.steps)
         self.peer_act("read", 1 << 30)
         self.player.settle()
         if not self.script.crowded:
@@ -251,20 +200,8 @@ class Play:
         self.transport = None
 
 
-class Base:
-    """Notes each call, then does what the script says."""
-
-    def __init__(self, play: Play, name: str) -> None:
-        self.play = play
-        self.name = name
-
-    def note(self, call: str) -> None:
-        self.play.player.note(f"  {self.name}.{call}")
-
-    def connection_made(self, transport: Any) -> None:
-        self.play.transport = transport
-        self.note("connection_made")
-        self.play.react("connection_made")
+class Base(ScriptedProtocol):
+    play: Play
 
     def eof_received(self) -> bool:
         self.note("eof_received")
@@ -274,17 +211,8 @@ class Base:
         return self.play.script.keep_open
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.note(f"connection_lost {text_of(exc)}")
         self.play.lost = True
-        self.play.react("connection_lost")
-
-    def pause_writing(self) -> None:
-        self.note("pause_writing")
-        self.play.react("pause_writing")
-
-    def resume_writing(self) -> None:
-        self.note("resume_writing")
-        self.play.react("resume_writing")
+        super().connection_lost(exc)
 
 
 class Plain(Base, asyncio.Protocol):
