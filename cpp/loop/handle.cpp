@@ -189,16 +189,40 @@ void HandlePool::give_back(Handle* handle) {
   if (PyObject_GC_IsTracked(object)) {
     PyObject_GC_UnTrack(object);
     PyObject_ClearWeakRefs(object);
-    Py_CLEAR(handle->unused_cancelled);
-    Py_CLEAR(handle->unused_scheduled);
-    Py_CLEAR(handle->repr);
-  } else if (Py_TYPE(object)->tp_weaklistoffset != 0) {
+    give_back_kept(handle);
+    return;
+  }
+  if (Py_TYPE(object)->tp_weaklistoffset != 0) {
     // Untracked handles were seen by hardly anybody, but a weak reference may exist.
     PyObject* const* const weak_references = reinterpret_cast<PyObject**>(
         reinterpret_cast<char*>(object) + Py_TYPE(object)->tp_weaklistoffset);
     if (*weak_references != nullptr) PyObject_ClearWeakRefs(object);
     if (handle->repr != nullptr) Py_CLEAR(handle->repr);
   }
+  empty(handle);
+}
+
+void HandlePool::give_back_kept(Handle* handle) {
+  if (nested_ == kMostNested) {
+    handle->next_postponed = postponed_;
+    postponed_ = handle;
+    return;
+  }
+  ++nested_;
+  for (;;) {
+    Py_CLEAR(handle->unused_cancelled);
+    Py_CLEAR(handle->unused_scheduled);
+    Py_CLEAR(handle->repr);
+    empty(handle);
+    if (nested_ != 1 || postponed_ == nullptr) break;
+    handle = postponed_;
+    postponed_ = handle->next_postponed;
+    handle->next_postponed = nullptr;
+  }
+  --nested_;
+}
+
+void HandlePool::empty(Handle* handle) {
   clear_call(handle);
   Py_CLEAR(handle->context);
   Py_CLEAR(handle->loop);

@@ -47,7 +47,10 @@ struct Handle {
   std::uint8_t flags;
   std::uint8_t inline_count;
   std::uint32_t heap_place;
-  PyObject* vectorcall_scratch;  // PY_VECTORCALL_ARGUMENTS_OFFSET
+  union {
+    PyObject* vectorcall_scratch;  // PY_VECTORCALL_ARGUMENTS_OFFSET
+    Handle* next_postponed;        // after its end, see HandlePool::give_back_kept()
+  };
   PyObject* inline_arguments[kInlineArguments];
 
   [[nodiscard]] bool has(Flag flag) const { return (flags & flag) != 0; }
@@ -158,13 +161,22 @@ class HandlePool {
 #endif
   }
 
+  static constexpr int kMostNested = 50;
+
   Handle* allocate(HandleKind kind);
+  // Of a handle that somebody kept, which may have been another handle: the end of a long chain
+  // of them must not need as deep a stack. What is too deep waits for the outermost.
+  void give_back_kept(Handle* handle);
+  // Drops what it holds, and puts it into its free list.
+  void empty(Handle* handle);
   void settle_last();
   static void trim(FreeList& list);
   static HandleKind kind_of(const Handle* handle);
 
   FreeList free_[3];
   Handle* last_ = nullptr;
+  int nested_ = 0;
+  Handle* postponed_ = nullptr;
 
   friend Handle* make_handle(HandleKind, const HandleParts&);
 };
