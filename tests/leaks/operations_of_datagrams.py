@@ -22,6 +22,7 @@ from tests.support.datagrams import (
     DatagramRecorder,
     address_of,
     endpoint,
+    nobody,
     plain_socket,
 )
 
@@ -63,9 +64,7 @@ async def datagrams_that_wait(setting: Setting) -> None:
 
 @operation()
 async def refused_datagrams(setting: Setting) -> None:
-    with plain_socket() as unused:
-        address = unused.getsockname()
-    async with endpoint(remote_addr=address) as (transport, recorder):
+    async with endpoint(remote_addr=nobody()) as (transport, recorder):
         transport.sendto(b"data")
         await recorder.until(lambda r: r.errors)
         recorder.errors.clear()

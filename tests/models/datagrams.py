@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.models.playing import Player, outcome_of, playing, text_of
 from tests.models.scripted import Action, Reactions, ScriptedPlay, ScriptedProtocol
+from tests.support.datagrams import nobody
 
 SEND_BUFFER = 1 << 12
 LARGE = 1 << 17  # more than a datagram may be
@@ -51,9 +52,7 @@ class Play(ScriptedPlay):
         for sock in (self.ours, self.peer):
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        self.gone = _udp()
-        self.nobody = self.gone.getsockname()
-        self.gone.close()
+        self.nobody = nobody()
 
     def connect(self) -> None:
         loop = self.player.loop

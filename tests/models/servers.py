@@ -14,6 +14,7 @@ from typing import Any
 from tests.models.playing import Player, playing, text_of
 
 Action = tuple[Any, ...]
+LARGE = 1 << 20  # bytes that a client's buffer doesn't take
 HAS_CLIENTS = sys.version_info >= (3, 13)
 
 
@@ -116,9 +117,10 @@ class Play:
             elif client.fileno() >= 0:
                 client.send(b"data") if method == "send" else client.shutdown(socket.SHUT_WR)
 
-    def do_transport(self, index: int, method: str, *arguments: Any) -> None:
+    def do_transport(self, index: int, method: str, *sizes: int) -> None:
         if self.transports:
-            getattr(self.transports[index % len(self.transports)], method)(*arguments)
+            transport = self.transports[index % len(self.transports)]
+            getattr(transport, method)(*map(bytes, sizes))
 
     def run(self) -> None:
         self.serve()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.models.playing import compare, examples
-from tests.models.servers import HAS_CLIENTS, Action, Script, play
+from tests.models.servers import HAS_CLIENTS, LARGE, Action, Script, play
 
 INDICES = st.integers(0, 3)
 METHODS = ["close", "is_serving"] + ["close_clients", "abort_clients"] * HAS_CLIENTS
@@ -16,7 +16,7 @@ plain: st.SearchStrategy[Action] = st.one_of(
     st.sampled_from([("sockets",), ("repr",)]),
     st.tuples(st.just("client"), INDICES, st.sampled_from(["send", "close", "shutdown"])),
     st.tuples(st.just("transport"), INDICES, st.sampled_from(["close", "abort"])),
-    st.tuples(st.just("transport"), INDICES, st.just("write"), st.just(bytes(1 << 20))),
+    st.tuples(st.just("transport"), INDICES, st.just("write"), st.just(LARGE)),
     st.tuples(st.just("task"), st.sampled_from(["start_serving", "serve_forever", "wait_closed"])),
     st.tuples(st.just("cancel"), INDICES),
 )
