@@ -15,6 +15,7 @@ from tests.models.playing import Player, playing, text_of
 
 Action = tuple[Any, ...]
 LARGE = 1 << 20  # bytes that a client's buffer doesn't take
+UNCLOSED = "ResourceWarning: unclosed <socket.socket"
 HAS_CLIENTS = sys.version_info >= (3, 13)
 
 
@@ -185,4 +186,7 @@ def play(script: Script, kind: str) -> list[str]:
     with tempfile.TemporaryDirectory() as directory:
         with playing(kind, debug=script.debug) as player:
             Play(player, script, directory).run()
+    if kind == "asyncio":
+        # It leaves to the collector what it has accepted where a factory fails.
+        return [line for line in player.lines if not line.startswith(UNCLOSED)]
     return player.lines
