@@ -35,7 +35,7 @@ class LoudInterrupt(KeyboardInterrupt):
     """A subclass of what leaves the loop."""
 
 
-_EXCEPTIONS: list[BaseException] = [
+EXCEPTIONS: list[BaseException] = [
     OddError("odd"),
     Fatal("fatal"),
     MuteError(),
@@ -133,7 +133,7 @@ def _watches_own_descriptor(protocol: Any) -> None:
 _BIG = bytes(1 << 20)
 
 ACTS: dict[str, Act] = {
-    **{f"raise {type(exc).__name__}": _raising(exc) for exc in _EXCEPTIONS},
+    **{f"raise {type(exc).__name__}": _raising(exc) for exc in EXCEPTIONS},
     "recursion": _deep,
     "forget": _forget,
     "collect": lambda _: gc.collect(),
