@@ -26,6 +26,7 @@ def any_loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLo
     if since and request.param == "asyncio" and sys.version_info < since.args[0]:
         pytest.skip(since.args[1])
     loop = LOOP_FACTORIES[request.param]()
+    loop.set_debug(False)  # PYTHONDEVMODE turns it on; tests of the debug mode say so.
     yield loop
     close_loop(loop)
 
@@ -34,6 +35,7 @@ def any_loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLo
 def loop() -> Iterator[cxxloop.Loop]:
     """A new loop of cxxloop."""
     made = cxxloop.Loop()
+    made.set_debug(False)
     yield made
     close_loop(made)
 

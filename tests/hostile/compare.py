@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.hostile.calls import CLASSES, all_calls
 from tests.hostile.intended import is_intended
+from tests.lifecycle.interpreters import usual_environment
 
 ROOT = Path(__file__).parents[2]
 Outcome = dict[str, Any]
@@ -35,6 +36,8 @@ def selected(kind: str, part: int, pattern: str = "") -> list[int]:
 def outcomes(library: str, kind: str, numbers: Sequence[int], seconds: float) -> list[Outcome]:
     """What became of each call; a crash is an outcome, and the next process goes on after it."""
     found: list[Outcome] = []
+    # As usual, for allocators of Python's debug mode fill each of the huge buffers.
+    environment = usual_environment() | {"PYTHONMALLOC": "default"}
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "outcomes")
         while len(found) < len(numbers):
@@ -50,6 +53,7 @@ def outcomes(library: str, kind: str, numbers: Sequence[int], seconds: float) ->
                 text=True,
                 errors="replace",
                 cwd=ROOT,
+                env=environment,
             )
             found += [json.loads(line) for line in output.read_text().splitlines()]
             if len(found) < len(numbers):

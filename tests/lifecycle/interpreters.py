@@ -28,6 +28,12 @@ class Ended(NamedTuple):
     err: str
 
 
+def usual_environment() -> dict[str, str]:
+    """The environment without what would change how Python, asyncio or cxxloop behaves."""
+    modes = ("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONWARNINGS", "CXXLOOP_DISABLE")
+    return {name: value for name, value in os.environ.items() if name not in modes}
+
+
 def interpret(
     *arguments: str,
     environment: dict[str, str] | None = None,
@@ -35,14 +41,9 @@ def interpret(
     seconds: float = 15,
 ) -> Ended:
     """Runs this Python with the arguments and waits for its end."""
-    variables = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONWARNINGS", "CXXLOOP_DISABLE")
-    }
     done = subprocess.run(
         [sys.executable, *arguments],
-        env=variables | (environment or {}),
+        env=usual_environment() | (environment or {}),
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,

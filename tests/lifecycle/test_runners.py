@@ -31,6 +31,10 @@ def any_factory(request: pytest.FixtureRequest) -> Callable[[], asyncio.Abstract
     return LOOP_FACTORIES[request.param]
 
 
+USUAL = sys.flags.dev_mode
+"""Whether loops debug where nobody says anything; PYTHONASYNCIODEBUG isn't set here."""
+
+
 async def debug_of_the_loop() -> bool:
     return asyncio.get_running_loop().get_debug()
 
@@ -60,7 +64,7 @@ def test_run_uses_a_loop_of_cxxloop() -> None:
     assert loop.is_closed()
 
 
-@pytest.mark.parametrize(("debug", "expected"), [(None, False), (True, True), (False, False)])
+@pytest.mark.parametrize(("debug", "expected"), [(None, USUAL), (True, True), (False, False)])
 def test_run_takes_the_debug_mode(
     any_run: Callable[..., Any], debug: bool | None, expected: bool
 ) -> None:
@@ -162,7 +166,7 @@ def test_runner_sets_the_debug_mode(
     any_factory: Callable[[], asyncio.AbstractEventLoop], debug: bool | None
 ) -> None:
     with asyncio.Runner(debug=debug, loop_factory=any_factory) as runner:
-        assert runner.run(debug_of_the_loop()) is bool(debug)
+        assert runner.run(debug_of_the_loop()) is (USUAL if debug is None else debug)
 
 
 def test_runner_interrupted_cancels_its_main_task(
@@ -187,7 +191,7 @@ def test_runner_interrupted_cancels_its_main_task(
         with asyncio.Runner(loop_factory=any_factory) as runner:
             with pytest.raises(KeyboardInterrupt):
                 runner.run(main())
-            assert runner.run(debug_of_the_loop()) is False
+            assert runner.run(debug_of_the_loop()) is USUAL
     finally:
         signal.signal(signal.SIGINT, previous)
     assert outcome == ["cancelled"]
