@@ -110,10 +110,16 @@ class InChild(SystemExit):
     pass
 
 async def between():
-    pid = os.fork()
-    if not pid:
-        raise InChild
-    await asyncio.to_thread(reap, pid)
+    forked = loop.create_future()
+
+    def fork_here():  # From 3.14 on no exit leaves a task of the child.
+        pid = os.fork()
+        if not pid:
+            raise InChild
+        forked.set_result(pid)
+
+    loop.call_soon(fork_here)
+    await asyncio.to_thread(reap, await forked)
 
 loop = Loop()
 try:
