@@ -40,7 +40,8 @@ void UvPoller::on_event(uv_poll_t* poll, int status, int events) noexcept {
     happened = kPollReadable | kPollWritable;
     self->stopped_.push_back(fd);
   }
-  self->arrived_.push_back({fd, happened});
+  // There is room for one event of each descriptor; what happens twice is told the next time.
+  if (self->arrived_.size() < self->arrived_.capacity()) self->arrived_.push_back({fd, happened});
 }
 
 void UvPoller::on_timeout(uv_timer_t* /*timer*/) noexcept {
@@ -56,10 +57,17 @@ int UvPoller::watch(int fd, unsigned /*before*/, unsigned after) {
     int status = 0;
     uv::Handle<uv_poll_t> poll = uv::open<uv_poll_t>(status, uv_poll_init, loop_->get(), this, fd);
     if (status < 0) return -status;
+    make_room(watches_.size() + 1);
     found = watches_.emplace(fd, Watch{std::move(poll)}).first;
   }
   found->second.events = after;
   return start(fd, found->second.poll.get(), after);
+}
+
+// For on_event(), which libuv calls and nothing may unwind from.
+void UvPoller::make_room(std::size_t watches) {
+  if (stopped_.capacity() < watches) stopped_.reserve(2 * watches);
+  if (arrived_.capacity() < watches) arrived_.reserve(2 * watches);
 }
 
 int UvPoller::start(int fd, uv_poll_t* poll, unsigned events) {
@@ -72,12 +80,11 @@ int UvPoller::start(int fd, uv_poll_t* poll, unsigned events) {
 
 // libuv stops a watch after an error, which may pass: a datagram that was refused, for example.
 void UvPoller::start_again() {
-  std::vector<int> stopped;
-  stopped.swap(stopped_);
-  for (const int fd : stopped) {
+  for (const int fd : stopped_) {
     const auto found = watches_.find(fd);
     if (found != watches_.end()) start(fd, found->second.poll.get(), found->second.events);
   }
+  stopped_.clear();
 }
 
 void UvPoller::forget_closed() {

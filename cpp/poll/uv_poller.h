@@ -26,6 +26,7 @@ class UvPoller final : public Poller {
 
  private:
   int start(int fd, uv_poll_t* poll, unsigned events);
+  void make_room(std::size_t watches);
   void start_again();
   void forget_closed();
 

@@ -39,7 +39,7 @@ def words(text: str) -> str:
     for pattern, replacement in (
         (r"Exception in callback .*?(: \w+ \[)", r"Exception in callback …\1"),
         (r"0x[0-9a-f]+", "0x…"),
-        (r"\bfd=-?\d+|\('127\.0\.0\.1', \d+\)|/tmp/\w+|\bpid=?\s?\d+", "…"),
+        (r"\b(fd|name)=-?\d+|\('127\.0\.0\.1', \d+\)|/tmp/\w+|\bpid=?\s?\d+", "…"),
         (r"<(_\w+Transport|\w+Transport|cxxloop\.[\w.]+)\b.*", "<transport …"),
         (r"File descriptor .* is used", "File descriptor … is used"),
         (r"<[\w.]*Loop [^>]*>", "<loop>"),
