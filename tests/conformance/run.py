@@ -13,6 +13,7 @@ import concurrent.futures
 import fnmatch
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -149,6 +150,8 @@ def main() -> int:
     parser.add_argument("--loop", choices=["cxxloop", "asyncio"], default="cxxloop")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
+    # Ignored in the background of a shell, which the tests of interrupts would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not has_test_package(arguments.python):
         print(f"skipped: {arguments.python} has no test package (Debian: libpython3-testsuite)")
         return NO_TEST_PACKAGE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import socket
 import sys
@@ -334,3 +335,19 @@ def test_local_address_of_one_family_is_used_for_it_alone(any_loop: Loop) -> Non
             await client.lost
 
     run(any_loop, main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="staggered_race() holds what it raises")
+@pytest.mark.parametrize("count", [1, 3])
+def test_nothing_but_its_catcher_holds_a_failure_of_a_race(any_loop: Loop, count: int) -> None:
+    async def main() -> None:
+        resolve_to(any_loop, [(f"127.0.0.{n + 1}", unused_port()) for n in range(count)])
+        caught = None
+        try:
+            await connect(any_loop, happy_eyeballs_delay=0.1)
+        except OSError as exc:
+            caught = exc
+        assert gc.get_referrers(caught) == [task.get_coro()]
+
+    task = any_loop.create_task(main())
+    any_loop.run_until_complete(task)

@@ -133,6 +133,7 @@ class ClientsMixin(LoopBase):
             for sock in connected:
                 if sock is not winner:
                     sock.close()
+            errors = None  # type: ignore[assignment]  # attempt(), in tracebacks, refers to it
         return winner
 
     async def _resolve_for_connect(
