@@ -2,6 +2,7 @@
 // one_input(data). What it reaches in the extension, which is compiled for that, guides libFuzzer;
 // an exception is a finding.
 
+#define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include <cstdint>

@@ -46,8 +46,9 @@ def test_two_loops_exchange_bytes_and_calls_beside_a_busy_thread(
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(1000):
-                writer.write(data)
+                # First, as the client may end its loop once it has the bytes.
                 any_loop.call_soon_threadsafe(count, "server")
+                writer.write(data)
         finally:  # It may be cancelled before it has seen the end.
             writer.close()
 
