@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -101,7 +102,8 @@ def _end_children() -> list[str]:
     for pid in _children():
         names.append(Path(f"/proc/{pid}/comm").read_text().strip())
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        with contextlib.suppress(ChildProcessError):  # A thread of asyncio's was faster.
+            os.waitpid(pid, 0)
     return names
 
 
