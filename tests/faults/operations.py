@@ -81,9 +81,15 @@ async def _serving(server: asyncio.Server) -> AsyncIterator[asyncio.Server]:
             task.cancel()
 
 
+def _address_of(server: asyncio.Server) -> Any:
+    if not server.sockets:  # None could be made, which asyncio only warns of in debug mode.
+        raise ReportedError("the server has no socket")
+    return server.sockets[0].getsockname()
+
+
 async def tcp() -> None:
     async with _serving(await asyncio.start_server(_answer, "127.0.0.1", 0)) as server:
-        await _exchange(*await asyncio.open_connection(*server.sockets[0].getsockname()))
+        await _exchange(*await asyncio.open_connection(*_address_of(server)))
 
 
 @contextlib.contextmanager
@@ -118,7 +124,7 @@ async def tls() -> None:
     for_server, for_client = _contexts()
     serving = await asyncio.start_server(_answer, "127.0.0.1", 0, ssl=for_server)
     async with _serving(serving) as server:
-        address = server.sockets[0].getsockname()
+        address = _address_of(server)
         await _exchange(
             *await asyncio.open_connection(*address, ssl=for_client, server_hostname="localhost")
         )
@@ -257,7 +263,7 @@ async def _send_file(file: Any) -> None:
     async with contextlib.AsyncExitStack() as stack:
         server = await loop.create_server(Receiver, "127.0.0.1", 0)
         await stack.enter_async_context(_serving(server))
-        address = server.sockets[0].getsockname()
+        address = _address_of(server)
         transport, _ = await loop.create_connection(asyncio.Protocol, *address)
         stack.callback(transport.abort)
         transport.write(b"head")
