@@ -41,7 +41,7 @@ std::vector<const Loop*> Loop::all_;
 Loop::Loop(PyObject* self, PyObject* native_time)
     : self_(self),
       poller_(make_poller()),
-      wakeup_(std::make_unique<Wakeup>()),
+      wakeup_(std::make_shared<Wakeup>()),
       fds_(*poller_),
       signals_(*wakeup_),
       clock_(self, native_time),

@@ -158,7 +158,7 @@ class Loop {
 
   PyObject* self_;  // borrowed: we are a part of it
   std::unique_ptr<Poller> poller_;
-  std::unique_ptr<Wakeup> wakeup_;  // null once closed, as is poller_
+  std::shared_ptr<Wakeup> wakeup_;  // null once closed, as is poller_; shared with who wakes us
   ReadyQueue ready_;
   TimerQueue timers_;
   FdWatchers fds_;

@@ -64,9 +64,11 @@ PyObject* Loop::call_soon_threadsafe(const Call& call) {
   ready_.push(handle);
   if (gate_.waiting() && !woken_) {
     woken_ = true;
-    // Without the GIL, because the loop will want it as soon as it is awake.
+    // Without the GIL, because the loop will want it as soon as it is awake. It may also be awake
+    // by something else, and closed before we get to it.
+    const std::shared_ptr<Wakeup> wakeup = wakeup_;
     Py_BEGIN_ALLOW_THREADS;
-    wakeup_->wake();
+    wakeup->wake();
     Py_END_ALLOW_THREADS;
   }
   return owned.release().ptr();
