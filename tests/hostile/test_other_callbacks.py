@@ -21,7 +21,8 @@ import pytest
 
 from tests.hostile.acts import EXCEPTIONS, OddError
 from tests.hostile.players import Play, shown
-from tests.support.loops import LOOP_FACTORIES, close_loop
+from tests.support.kinds import tls_contexts
+from tests.support.loops import FUTURES_REFUSE_STOP_ITERATION, LOOP_FACTORIES, close_loop
 
 Raise = Callable[..., Any]
 
@@ -229,13 +230,7 @@ def clock(play: Play, fail: Raise) -> None:
 def handshake_of(play: Play, prepare: Callable[[ssl.SSLContext], object]) -> None:
     """A handshake on a server's context that was prepared, over a socket pair."""
     loop: Any = play.loop
-    for_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    for_client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for context in (for_server, for_client):
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers("aNULL:@SECLEVEL=0")
-    for_client.check_hostname = False
-    for_client.verify_mode = ssl.CERT_NONE
+    for_server, for_client = tls_contexts()
     prepare(for_server)
     ours, theirs = socket.socketpair()
     tasks = [
@@ -300,21 +295,6 @@ CALLBACKS = {
 IN_THREADS = ("executor", "file_to_send")
 
 
-def loses_stop_iteration() -> bool:
-    """Whether this version's futures refuse it, so that the one of the work is never done."""
-    loop = asyncio.SelectorEventLoop()
-    future = loop.create_future()
-    loop.close()
-    try:
-        future.set_exception(StopIteration())
-    except TypeError:
-        return True
-    return future.exception() is None
-
-
-LOSES_STOP_ITERATION = loses_stop_iteration()
-
-
 def trace(kind: str, callback: str, exc: BaseException, *, debug: bool) -> list[str]:
     loop = LOOP_FACTORIES[kind]()
     loop.set_debug(debug)
@@ -347,7 +327,11 @@ def trace(kind: str, callback: str, exc: BaseException, *, debug: bool) -> list[
 def test_traces_of_a_callback_that_raises_are_asyncios(callback: str, debug: bool) -> None:
     found = []
     for exc in EXCEPTIONS:
-        if isinstance(exc, StopIteration) and callback in IN_THREADS and LOSES_STOP_ITERATION:
+        if (
+            isinstance(exc, StopIteration)
+            and callback in IN_THREADS
+            and FUTURES_REFUSE_STOP_ITERATION
+        ):
             continue
         theirs = trace("asyncio", callback, exc, debug=debug)
         ours = trace("cxxloop", callback, exc, debug=debug)

@@ -17,6 +17,21 @@ LOOP_FACTORIES: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 }
 
 
+def _futures_refuse_stop_iteration() -> bool:
+    loop = asyncio.SelectorEventLoop()
+    future = loop.create_future()
+    loop.close()
+    try:
+        future.set_exception(StopIteration())
+    except TypeError:
+        return True
+    return future.exception() is None
+
+
+FUTURES_REFUSE_STOP_ITERATION = _futures_refuse_stop_iteration()
+"""Of this version; a future of work that raises it in a thread is then never done."""
+
+
 def close_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Ends a loop as asyncio.run() does: tasks, generators, executors, then the loop."""
     if loop.is_closed():
