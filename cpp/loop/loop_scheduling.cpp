@@ -65,10 +65,11 @@ PyObject* Loop::call_soon_threadsafe(const Call& call) {
   if (gate_.waiting() && !woken_) {
     woken_ = true;
     // Without the GIL, because the loop will want it as soon as it is awake. It may also be awake
-    // by something else, and closed before we get to it.
-    const std::shared_ptr<Wakeup> wakeup = wakeup_;
+    // by something else, and closed before we get to it, or before we have the GIL again.
+    std::shared_ptr<Wakeup> wakeup = wakeup_;
     Py_BEGIN_ALLOW_THREADS;
     wakeup->wake();
+    wakeup.reset();
     Py_END_ALLOW_THREADS;
   }
   return owned.release().ptr();

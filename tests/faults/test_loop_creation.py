@@ -38,6 +38,7 @@ while True:
 async def main():
     async with asyncio.timeout(5):
         await loop.run_in_executor(None, time.sleep, 0)
+        await loop.shutdown_default_executor()  # Its thread may still be waking the loop.
 loop.run_until_complete(main())
 loop.close()
 assert os.listdir("/proc/self/fd") == before
