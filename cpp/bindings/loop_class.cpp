@@ -40,14 +40,13 @@ int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
   return status;
 }
 
-newfunc new_instance = nullptr;
-
-// Makes the loop with its object: pybind11 would hand memory that was never initialised to
-// methods that are called before __init__().
-PyObject* new_loop(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
+// Makes the loop with its object. pybind11 would hand memory that was never initialised to
+// methods that are called before __init__(), and doesn't look whether there was any.
+PyObject* new_loop(PyTypeObject* type, PyObject* /*arguments*/, PyObject* /*keywords*/) {
   return guarded([=]() -> PyObject* {
-    Ref object = steal(new_instance(type, arguments, keywords));
+    Ref object = steal(type->tp_alloc(type, 0));
     auto* const instance = reinterpret_cast<py::detail::instance*>(object.ptr());
+    instance->allocate_layout();
     const py::detail::type_info* const kind = py::detail::get_type_info(typeid(Loop));
     py::detail::value_and_holder place = instance->get_value_and_holder(kind);
     place.value_ptr() = new Loop(object.ptr(), native_time_method());
@@ -58,7 +57,6 @@ PyObject* new_loop(PyTypeObject* type, PyObject* arguments, PyObject* keywords) 
 
 void set_up_type(PyHeapTypeObject* heap_type) {
   PyTypeObject& type = heap_type->ht_type;
-  new_instance = type.tp_base->tp_new;
   type.tp_new = new_loop;
   type.tp_flags |= Py_TPFLAGS_HAVE_GC;
   type.tp_traverse = traverse;
