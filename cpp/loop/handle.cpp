@@ -217,7 +217,6 @@ void HandlePool::give_back_kept(Handle* handle) {
     if (nested_ != 1 || postponed_ == nullptr) break;
     handle = postponed_;
     postponed_ = handle->next_postponed;
-    handle->next_postponed = nullptr;
   }
   --nested_;
 }
