@@ -5,7 +5,9 @@
 source "$(dirname "$0")/common.sh"
 provide_tested_tree asan
 # The sanitizer has to find libstdc++ at the start, or the first C++ exception ends the program.
-find_preloads libasan.so libstdc++.so
+# UBSan's library comes first because it writes its report with the functions that were loaded
+# first, and those of the other know nothing of its log_path.
+find_preloads libubsan.so libasan.so libstdc++.so
 if [ $# = 0 ]; then set -- tests --ignore tests/conformance --ignore tests/compatibility; fi
 
 # CPython's own allocator would hide what is used after it was freed.
@@ -13,7 +15,7 @@ sanitized() {
   local leaks=$1
   shift
   env LD_PRELOAD="$PRELOAD" PYTHONMALLOC=malloc \
-    ASAN_OPTIONS="detect_leaks=$leaks:allocator_may_return_null=1:log_path=$REPORTS/asan" \
+    ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=$leaks:allocator_may_return_null=1:log_path=$REPORTS/asan" \
     UBSAN_OPTIONS="print_stacktrace=1:log_path=$REPORTS/ubsan" \
     LSAN_OPTIONS="suppressions=$ROOT/tools/lsan.supp:print_suppressions=0" \
     "$VENV/bin/python" "$@"
