@@ -13,14 +13,42 @@ Reactions = tuple[tuple[str, Action], ...]
 """What is done within the callbacks that they are named after, each once."""
 
 
-class ScriptedPlay:
+class Actor:
+    """Does what actions say: `raise`, `soon`, `then`, or the name of a method do_…()."""
+
+    def __init__(self, player: Player) -> None:
+        self.player = player
+
+    def act(self, action: Action, where: str = "") -> None:
+        """Does it now; `where` says within which callback."""
+        name, *arguments = action
+        what = f"{where}{name}"
+        if name == "raise":
+            self.player.note(what)
+            raise arguments[0]("of the script")
+        if name == "soon":
+            self.act_soon(arguments[0], f"{where}soon ")
+        elif name == "then":
+            for part in arguments:
+                self.act(part, where)
+        else:
+            self.do(name, what, *arguments)
+
+    def act_soon(self, action: Action, where: str) -> None:
+        self.player.loop.call_soon(self.act, action, where)
+
+    def do(self, name: str, what: str, *arguments: Any) -> None:
+        self.player.attempt(what, lambda: getattr(self, f"do_{name}")(*arguments))
+
+
+class ScriptedPlay(Actor):
     """Does each step of a script with the transport or with its peer."""
 
     ours: socket.socket
     peer: socket.socket
 
     def __init__(self, player: Player, reactions: Reactions) -> None:
-        self.player = player
+        super().__init__(player)
         self.transport: Any = None
         self.written = 0
         self.reactions: dict[str, list[Action]] = {}
@@ -33,28 +61,11 @@ class ScriptedPlay:
         if waiting:
             self.act(waiting.pop(0), f"{callback} ")
 
-    def act(self, action: Action, where: str = "") -> None:
-        """Does something with the transport, from outside or within a callback."""
-        name, *arguments = action
-        what = f"{where}{name}"
-        if name == "raise":
-            self.player.note(what)
-            raise arguments[0]("of the script")
-        if name == "soon":
-            self.act_soon(arguments[0], f"{where}soon ")
-        elif name == "then":
-            for part in arguments:
-                self.act(part, where)
-        elif self.transport is None:
+    def do(self, name: str, what: str, *arguments: Any) -> None:
+        if self.transport is None:
             self.player.note(f"{what}: no transport")
         else:
-            self.do(name, what, *arguments)
-
-    def act_soon(self, action: Action, where: str) -> None:
-        self.player.loop.call_soon(self.act, action, where)
-
-    def do(self, name: str, what: str, *arguments: Any) -> None:
-        self.player.attempt(what, lambda: getattr(self, f"do_{name}")(*arguments))
+            super().do(name, what, *arguments)
 
     def do_call(self, method: str, *arguments: Any) -> Any:
         return getattr(self.transport, method)(*arguments)

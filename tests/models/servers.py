@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.models.playing import Player, playing, text_of
+from tests.models.scripted import Action, Actor
 
-Action = tuple[Any, ...]
 LARGE = 1 << 20  # bytes that a client's buffer doesn't take
 UNCLOSED = "ResourceWarning: unclosed <socket.socket"
 HAS_CLIENTS = sys.version_info >= (3, 13)
@@ -31,11 +31,11 @@ class Script:
     steps: tuple[Action, ...] = ()
 
 
-class Play:
+class Play(Actor):
     """One script on one loop."""
 
     def __init__(self, player: Player, script: Script, directory: str) -> None:
-        self.player = player
+        super().__init__(player)
         self.script = script
         self.path = Path(directory) / "server"
         self.address: Any = None
@@ -55,19 +55,6 @@ class Play:
             made = loop.create_server(lambda: Client(self), "127.0.0.1", 0, **options)
         self.server = loop.run_until_complete(made)
         self.address = self.server.sockets[0].getsockname()
-
-    def act(self, action: Action, where: str = "") -> None:
-        name, *arguments = action
-        if name == "then":
-            for part in arguments:
-                self.act(part, where)
-        elif name == "soon":
-            self.player.loop.call_soon(self.act, arguments[0], f"{where}soon ")
-        elif name == "raise":
-            raise arguments[0]("of the script")
-        else:
-            method = getattr(self, f"do_{name}")
-            self.player.attempt(f"{where}{name}", lambda: method(*arguments))
 
     def do_server(self, method: str) -> Any:
         return getattr(self.server, method)()
