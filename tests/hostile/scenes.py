@@ -44,11 +44,15 @@ def started(play: Play, connecting: Coroutine[Any, Any, Any]) -> asyncio.Task[An
     return play.loop.create_task(noted())
 
 
-def finished(play: Play, task: asyncio.Task[Any], player: Player, *turns: Any) -> None:
-    if player.transport is not None:
-        abort = getattr(player.transport, "abort", player.transport.close)
+def _abort(transport: Any) -> None:
+    if transport is not None:
+        abort = getattr(transport, "abort", transport.close)
         with contextlib.suppress(AttributeError):  # asyncio's, when it is closed already.
             abort()
+
+
+def finished(play: Play, task: asyncio.Task[Any], player: Player, *turns: Any) -> None:
+    _abort(player.transport)
     play.turns(4)
     task.cancel()
     play.turns(4)
@@ -131,8 +135,7 @@ def tls(play: Play, player: Player) -> None:
             loop.call_soon(other.transport.close)
         play.turns(40)
         finished(play, task, player)
-        if other.transport is not None:
-            other.transport.abort()
+        _abort(other.transport)
         accepted.cancel()
         play.turns(6)
 

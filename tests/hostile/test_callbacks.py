@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import sys
 import warnings
 
 import pytest
@@ -37,6 +38,10 @@ _INTENDED = {
 
 # What they do depends on which of a child's ends is seen first.
 _BY_CHANCE = {("child", "forget"), ("child", "other protocol"), ("child", "other protocol, raise")}
+
+# asyncio before 3.11.7 reads where it was told to pause in connection_made(), can't pause
+# datagrams, and fails to abort TLS that is closed.
+_MENDED = {"pause", "pause, resume", "close, abort"} if sys.version_info < (3, 11, 7) else set()
 
 # `make fuzz` does all acts in all callbacks.
 EVERYTHING = bool(os.environ.get("CXXLOOP_FUZZ"))
@@ -90,7 +95,8 @@ def differing(kind: str, callback: str, act: str, debug: bool) -> str:
 def test_traces_with_a_hostile_callback_are_asyncios(kind: str, callback: str, debug: bool) -> None:
     found = []
     for act in ACTS if EVERYTHING or kind not in FEWER else FEWER[kind]:
-        if (kind, callback, act) not in _INTENDED and (kind, act) not in _BY_CHANCE:
+        excepted = (kind, callback, act) in _INTENDED or (kind, act) in _BY_CHANCE
+        if not excepted and act not in _MENDED:
             difference = differing(kind, callback, act, debug)
             if difference:
                 found.append(f"{act}\n{difference}")
