@@ -23,6 +23,8 @@ SECONDS_FOR_THREADS = 0.2
 ROUNDS = 7
 PER_CYCLE = 0.9
 """Of anything that is kept for each cycle a round must leave more than this."""
+BETWEEN_COLLECTIONS = 20
+"""Cycles of what only the collector frees; the memory of all that waits would count as kept."""
 RESIDENT_PER_ROUND = 2 << 20
 """Bytes: far more than what one round may leave in the allocator's free memory."""
 
@@ -81,11 +83,13 @@ def settle(loop: asyncio.AbstractEventLoop, expected: dict[str, int] | None = No
 
 
 def run_cycles(operation: Operation, setting: Setting, count: int) -> None:
-    for _ in range(count):
+    for number in range(count):
         made: Any = operation.run(setting)
         if made is not None:
             run(setting.loop, made)
             del made
+        if operation.needs_collector and number % BETWEEN_COLLECTIONS == 0:
+            gc.collect()
     settle(setting.loop)
     assert bool(setting.reported) == operation.reports, setting.reported
     setting.reported.clear()
