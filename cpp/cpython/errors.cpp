@@ -46,8 +46,9 @@ PyObject* make_os_error(int error) {
   return take_exception();
 }
 
-// There is no object behind __forced_unwind.
-__attribute__((no_sanitize("undefined"))) PyObject* raise_current_exception() noexcept {
+// There is no object behind __forced_unwind, and AddressSanitizer still takes what it has unwound
+// for frames in use.
+__attribute__((no_sanitize("address", "undefined"))) PyObject* raise_current_exception() noexcept {
   try {
     throw;
 #ifdef __GLIBCXX__
