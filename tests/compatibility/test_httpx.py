@@ -103,7 +103,11 @@ async def ask_with(client: httpx.AsyncClient, token: str) -> str:
 def test_thousand_requests_on_kept_connections_get_their_own_answers(any_loop: Loop) -> None:
     async def main() -> None:
         service = Service()
-        async with service.serving() as url, httpx.AsyncClient(base_url=url) as client:
+        limits = httpx.Limits(keepalive_expiry=None)  # On a slow machine it takes a while.
+        async with (
+            service.serving() as url,
+            httpx.AsyncClient(base_url=url, limits=limits) as client,
+        ):
             await ask_many(10, lambda token: ask_with(client, token))
         assert 1 <= service.connections <= 10
 

@@ -277,9 +277,12 @@ def test_running_out_of_descriptors_is_reported_and_survived(
                 client.close()
 
     run(any_loop, main())
-    assert failures.messages == ["socket.accept() out of system resource"] * len(failures.messages)
+    messages = failures.messages
     if type(any_loop).__module__.startswith("cxxloop"):
-        assert len(failures.messages) <= 3  # asyncio says it once for each place in the backlog.
+        assert len(messages) <= 3  # asyncio says it once for each place in the backlog.
+    else:  # After a second it tries again, also with a server that is closed by then.
+        messages = [message for message in messages if "._start_serving(" not in message]
+    assert messages == ["socket.accept() out of system resource"] * len(messages)
 
 
 # Unix sockets
