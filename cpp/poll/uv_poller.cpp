@@ -44,9 +44,9 @@ void UvPoller::on_event(uv_poll_t* poll, int status, int events) noexcept {
   if (self->arrived_.size() < self->arrived_.capacity()) self->arrived_.push_back({fd, happened});
 }
 
-void UvPoller::on_timeout(uv_timer_t* /*timer*/) noexcept {
-  // Its only purpose is that uv_run() comes back.
-}
+// Its only purpose is that uv_run() comes back. Up to libuv 1.44 a timer that is due already is run
+// before UV_RUN_ONCE polls, which would wait for ever then, but for uv_stop().
+void UvPoller::on_timeout(uv_timer_t* timer) noexcept { uv_stop(timer->loop); }
 
 int UvPoller::watch(int fd, unsigned /*before*/, unsigned after) {
   if (after == kPollNothing) {
@@ -104,8 +104,6 @@ int UvPoller::wait(std::int64_t timeout, PollResult* results, int capacity) {
     if (timeout == 0) {
       mode = UV_RUN_NOWAIT;
     } else if (timeout > 0) {
-      // Never zero: libuv 1.44 runs a due timer before the poll of UV_RUN_ONCE, which
-      // then would wait for ever.
       const std::int64_t milliseconds =
           (timeout + kNanosecondsPerMillisecond - 1) / kNanosecondsPerMillisecond;
       uv_update_time(loop_->get());

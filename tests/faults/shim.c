@@ -56,6 +56,7 @@ static atomic_int armed;
 static atomic_long seen;
 static atomic_int last = -1;
 static atomic_llong clock_offset; /* nanoseconds */
+static atomic_long clock_delay;   /* nanoseconds */
 static atomic_int batch_fails_after = -1; /* messages; -1: never */
 static char wanted[CALL_COUNT];
 static long skipped, times;
@@ -120,6 +121,8 @@ const char *shim_hit(void) {
 }
 
 void shim_shift_clock(long long nanoseconds) { atomic_store(&clock_offset, nanoseconds); }
+
+void shim_slow_clock(long nanoseconds) { atomic_store(&clock_delay, nanoseconds); }
 
 /* Carrying it out */
 
@@ -354,6 +357,8 @@ static void shift(struct timespec *now) {
 }
 int clock_gettime(clockid_t clock, struct timespec *now) {
   resolve();
+  const struct timespec delay = {0, atomic_load(&clock_delay)};
+  if (delay.tv_nsec != 0) nanosleep(&delay, NULL);
   const int status = real_clock_gettime(clock, now);
   if (status == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) shift(now);
   return status;

@@ -64,6 +64,7 @@ class Shim:
         self._library.shim_seen.restype = ctypes.c_long
         self._library.shim_hit.restype = ctypes.c_char_p
         self._library.shim_shift_clock.argtypes = [ctypes.c_longlong]
+        self._library.shim_slow_clock.argtypes = [ctypes.c_long]
 
     def _arm(self, calls: tuple[str, ...], skip: int, count: int, error: int, most: int) -> None:
         if self._library.shim_arm(",".join(calls).encode(), skip, count, error, most) < 0:
@@ -108,3 +109,7 @@ class Shim:
     def shift_clock(self, seconds: float) -> None:
         """Moves the wall clock; 0: as it is."""
         self._library.shim_shift_clock(int(seconds * 1e9))
+
+    def slow_clock(self, seconds: float) -> None:
+        """Has every look at a clock take so long, as on a machine that is busy just then."""
+        self._library.shim_slow_clock(int(seconds * 1e9))
