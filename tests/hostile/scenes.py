@@ -51,7 +51,7 @@ def _abort(transport: Any) -> None:
             abort()
 
 
-def finished(play: Play, task: asyncio.Task[Any], player: Player, *turns: Any) -> None:
+def finished(play: Play, task: asyncio.Task[Any], player: Player) -> None:
     _abort(player.transport)
     play.turns(4)
     task.cancel()
